@@ -1,0 +1,4 @@
+/** Every action type by its YAML key. Adding one is one file beside this one and one line here. */
+import type { ActionTypes } from '../ports.ts';
+
+export const actionTypes: ActionTypes = {};
