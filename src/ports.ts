@@ -78,6 +78,8 @@ export interface Plugin<Spec extends z.ZodType, Input, Output> {
 
 export interface ProbeInput {
   readonly probe: string;
+  /** The top-level fields that the definition reads; others may be left out of what is observed. Absent: all are read. */
+  readonly reads?: ReadonlySet<string>;
   /** The stored heartbeat of a key's hash, and since when our listener could hear pings. */
   heartbeat(keyHash: string): Promise<{ readonly heartbeat: Heartbeat; readonly listeningSince: number }>;
 }
@@ -110,6 +112,8 @@ export type Wake = (probe: string, why: string) => void;
 export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Spec, ProbeInput, ProbeOutput> {
   readonly fields: FieldDeclarations;
   readonly families: readonly SeriesFamily[];
+  /** A condition that holds when no `expect` names this field. */
+  readonly impliedExpect?: { readonly unlessNames: string; readonly source: string };
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /** What a fix with `from: probe` acts on. Absent: this type observes nothing that can be acted on. */
