@@ -536,6 +536,8 @@ export interface Notification {
   readonly sentAt?: number;
   /** The notifier this one stands in for. */
   readonly fallbackFor?: string;
+  /** Id of the digest row that names this one's incident: it is sent when that is. */
+  readonly carriedBy?: number;
 }
 
 // ── Heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────────

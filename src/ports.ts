@@ -272,9 +272,10 @@ export interface StoreQueries {
 
   insertNotification(notification: New<Notification>): Promise<Notification>;
   updateNotification(notification: Notification): Promise<void>;
-  /** Oldest first. */
+  /** Oldest first (lowest id); `afterId` is the last row of the page before. */
   pendingNotifications(filter: {
     readonly notifier?: string;
+    readonly afterId?: number;
     readonly limit: number;
   }): Promise<readonly Notification[]>;
   countPending(): Promise<ReadonlyMap<string, number>>;
