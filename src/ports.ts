@@ -358,6 +358,8 @@ export interface ProbeView {
 /** Answered from memory, without waiting. */
 export interface Views {
   configuration(): Configuration;
+  /** Why the last reload was refused; empty when it succeeded. */
+  reloadProblems(): readonly Problem[];
   probes(): readonly ProbeView[];
   probe(name: string): ProbeView | undefined;
   openIncidents(): readonly Incident[];
