@@ -124,6 +124,8 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   target(spec: z.output<Spec>): string;
   /** What a fix with `from: probe` acts on. Absent: this type observes nothing that can be acted on. */
   resource?(spec: z.output<Spec>, fields: Fields): Resource | undefined;
+  /** The secret under which pings for this probe arrive. Only heartbeats have one. */
+  pingKey?(spec: z.output<Spec>): string;
   /** Follows the targets of these probes until the signal aborts, and wakes a probe when one changes. Never throws. */
   watch?(
     probes: readonly { readonly probe: string; readonly spec: z.output<Spec> }[],
