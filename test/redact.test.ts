@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { createRedactor, REDACTED } from '../src/redact.ts';
+
+const secret = ['pa ss', 'w/rd"\\', "<&>'é"].join('+');
+
+function redactorFor(...secrets: string[]) {
+  const redactor = createRedactor();
+  redactor.use(secrets);
+  return redactor;
+}
+
+test('hides a secret in each form in which it travels', () => {
+  const { redact } = redactorFor(secret);
+  const url = new URL('http://host/');
+  url.password = secret;
+  const forms = [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    JSON.stringify(JSON.stringify(secret)).slice(3, -3),
+    encodeURIComponent(secret),
+    encodeURIComponent(secret).toLowerCase().replace('%c3%a9', '%c3%a9'),
+    new URLSearchParams({ q: secret }).toString().slice(2),
+    url.password,
+    secret
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll('"', '&quot;')
+      .replaceAll("'", '&#39;'),
+  ];
+  for (const form of forms) expect(redact(`a=${form};`)).toBe(`a=${REDACTED};`);
+});
+
+test('hides the base64 of a secret at every alignment', () => {
+  const { redact } = redactorFor(secret);
+  for (const before of ['', 'a', 'ab', 'user:', 'user1:', 'user12:']) {
+    const text = Buffer.from(`${before}${secret} and more`).toString('base64');
+    const seen = redact(text);
+    expect(seen).toContain(REDACTED);
+    const left = seen.split(REDACTED).map((part) => Buffer.from(part, 'base64').toString());
+    for (const part of left) expect(part).not.toContain(secret.slice(0, 3));
+  }
+});
+
+test('hides the longest of two secrets that contain each other', () => {
+  expect(redactorFor('abcdef', 'abcdefghij').redact('xabcdefghijx')).toBe(`x${REDACTED}x`);
+});
+
+test('leaves words alone: values under six characters and empty ones are not hidden', () => {
+  expect(redactorFor('', '   ', 'on', 'admin').redact('admin is on')).toBe('admin is on');
+});
+
+test('forgets the values of the configuration before', () => {
+  const redactor = redactorFor('first-value');
+  redactor.use(['second-value']);
+  expect(redactor.redact('first-value second-value')).toBe(`first-value ${REDACTED}`);
+});
+
+test('hides the value of a file that ends in a newline', () => {
+  expect(redactorFor('from-a-file\n').redact('got from-a-file.')).toBe(`got ${REDACTED}.`);
+});
+
+test('reads 1 MiB against 200 secrets without hanging', () => {
+  const { redact } = redactorFor(...Array.from({ length: 200 }, (_, index) => `${index}-secret-${'a'.repeat(20)}`));
+  const started = performance.now();
+  redact('a'.repeat(1 << 20));
+  expect(performance.now() - started).toBeLessThan(5_000);
+});
