@@ -161,6 +161,8 @@ export interface ActionOutput {
 export interface ActionType<Spec extends z.ZodType = z.ZodType> extends Plugin<Spec, ActionInput, ActionOutput> {
   /** The lock: `container:web`. undefined: the target does not resolve to exactly one thing (`refused(target)`). */
   resource(spec: z.output<Spec>, remediation: string, observed: Resource | undefined): string | undefined;
+  /** Its children wait at a gate until `onChild` has stored them: without a stored child it is proven that nothing ran. */
+  readonly gated?: boolean;
   /** True when the spec only reads, so that it may serve as `evidence`. */
   readsOnly(spec: z.output<Spec>): boolean;
   /** True when the spec acts on what the probe observed. */
