@@ -1,0 +1,47 @@
+/** The values that decided a condition, for people: `status = 503`, `avg("latency_ms", "5m") = 312`. */
+import type { WindowUse } from '../model.ts';
+import { formatDuration } from '../units.ts';
+import type { FieldPath } from './cel-fields.ts';
+
+/** Characters of one value. */
+const VALUE_LIMIT = 120;
+
+/** All on one line, fields before windows, joined with `, `. */
+export function describeReads(
+  paths: readonly FieldPath[],
+  values: readonly unknown[],
+  windows: readonly WindowUse[],
+  read: readonly (number | undefined)[],
+): string {
+  const parts = paths.map(({ text }, index) => `${text} = ${describeValue(values[index])}`);
+  windows.forEach((use, index) => {
+    const value = read[index];
+    parts.push(`${describeUse(use)} = ${value === undefined ? 'no_data' : describeNumber(value)}`);
+  });
+  return parts.join(', ');
+}
+
+function describeUse({ function: name, field, spanMs }: WindowUse): string {
+  const span = JSON.stringify(formatDuration(spanMs));
+  return field === undefined ? `${name}(${span})` : `${name}(${JSON.stringify(field)}, ${span})`;
+}
+
+/** Bounded whatever the value: lists and maps only say how large they are. */
+function describeValue(value: unknown): string {
+  if (typeof value === 'string') return describeText(value);
+  if (typeof value === 'number') return describeNumber(value);
+  if (typeof value === 'symbol') return 'missing';
+  if (Array.isArray(value)) return `[${value.length} ${value.length === 1 ? 'item' : 'items'}]`;
+  if (typeof value === 'object' && value !== null) return '{…}';
+  return String(value);
+}
+
+function describeText(text: string): string {
+  const quoted = JSON.stringify(text.slice(0, VALUE_LIMIT));
+  return text.length > VALUE_LIMIT || quoted.length > VALUE_LIMIT ? `${quoted.slice(0, VALUE_LIMIT - 1)}…` : quoted;
+}
+
+/** At most six significant digits after which nobody looks; whole numbers stay whole. */
+function describeNumber(value: number): string {
+  return String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+}
