@@ -57,6 +57,8 @@ export interface Context {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** The daemon's own variables, for `childEnvironment`, which passes on PATH, HOME, LANG, LC_ALL and TZ. Absent: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 // ── Plug-ins ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,8 +82,18 @@ export interface ProbeInput {
   readonly probe: string;
   /** The top-level fields that the definition reads; others may be left out of what is observed. Absent: all are read. */
   readonly reads?: ReadonlySet<string>;
-  /** The stored heartbeat of a key's hash, and since when our listener could hear pings. */
-  heartbeat(keyHash: string): Promise<{ readonly heartbeat: Heartbeat; readonly listeningSince: number }>;
+  /** Folder of the definition file: relative paths start here. Absent: the working directory. */
+  readonly folder?: string;
+  heartbeat(keyHash: string): Promise<HeardHeartbeat>;
+}
+
+/** The stored heartbeat of a key's hash, and when pings could reach us. */
+export interface HeardHeartbeat {
+  readonly heartbeat: Heartbeat;
+  /** Since when our listener hears pings. */
+  readonly listeningSince: number;
+  /** When an earlier listener last did. Deadlines that passed before were missed, not unheard. Absent: unknown. */
+  readonly heardUntil?: number;
 }
 
 export interface ProbeOutput {
