@@ -14,6 +14,8 @@ import { type SpawnedChild, spawnChild } from './gated-spawn.ts';
 import type { ProcessIdentity } from './process-table.ts';
 import { KILL_GRACE_MS, killTree, RUN_VARIABLE } from './process-tree.ts';
 
+export { findOrphan, killOrphan } from './process-tree.ts';
+
 export interface ChildOptions {
   /** Program and arguments, passed on byte by byte. With a slash the program is relative to `cwd`, else on PATH. */
   readonly argv: readonly [string, ...string[]];
