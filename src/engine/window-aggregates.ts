@@ -1,34 +1,24 @@
 /** What the window functions compute over the numbers of a window, oldest first. */
 import type { WindowFunction } from '../model.ts';
 
-/** undefined where the numbers have no answer: a rate over no time. `values` is not empty, except for `count`. */
-export function aggregate(
-  name: WindowFunction,
-  values: readonly number[],
-  times: readonly number[],
-): number | undefined {
-  switch (name) {
-    case 'avg':
-      return values.reduce((sum, value) => sum + value, 0) / values.length;
-    case 'min':
-      return values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
-    case 'max':
-      return values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-    case 'p50':
-      return quantile(values, 0.5);
-    case 'p95':
-      return quantile(values, 0.95);
-    case 'p99':
-      return quantile(values, 0.99);
-    case 'rate':
-      return rate(values, times);
-    case 'count':
-      return values.length;
-  }
-}
+type Numbers = readonly number[];
+
+/** undefined where the numbers have no answer: a rate over no time. `values` is empty for `count` at most. */
+export const AGGREGATES: Readonly<
+  Record<Exclude<WindowFunction, 'error_rate'>, (values: Numbers, times: Numbers) => number | undefined>
+> = {
+  avg: (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
+  min: (values) => values.reduce((least, value) => Math.min(least, value)),
+  max: (values) => values.reduce((most, value) => Math.max(most, value)),
+  p50: (values) => quantile(values, 0.5),
+  p95: (values) => quantile(values, 0.95),
+  p99: (values) => quantile(values, 0.99),
+  rate,
+  count: (values) => values.length,
+};
 
 /** Interpolated between neighbours, as Prometheus' quantile_over_time does. */
-function quantile(values: readonly number[], share: number): number {
+function quantile(values: Numbers, share: number): number {
   const sorted = Float64Array.from(values).sort();
   const rank = share * (sorted.length - 1);
   const below = sorted[Math.floor(rank)] ?? Number.NaN;
@@ -37,7 +27,7 @@ function quantile(values: readonly number[], share: number): number {
 }
 
 /** Increase per second of a counter between the first and the last run. A fall is a restart at zero. */
-function rate(values: readonly number[], times: readonly number[]): number | undefined {
+function rate(values: Numbers, times: Numbers): number | undefined {
   const seconds = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1_000;
   if (seconds <= 0) return undefined;
   let increase = 0;

@@ -7,7 +7,7 @@
  * - A window whose data covers less than half of its span has no opinion.
  */
 import type { Probe, Result, WindowReader, WindowUse } from '../model.ts';
-import { aggregate } from './window-aggregates.ts';
+import { AGGREGATES } from './window-aggregates.ts';
 import { sampleOfResult, type WindowSample } from './window-samples.ts';
 
 export { sampleOf, type WindowSample } from './window-samples.ts';
@@ -97,8 +97,7 @@ class RunRing implements RunWindow {
     if (!column) return undefined;
     const numeric = runs.filter((position) => !Number.isNaN(column[position]));
     if (!this.#covers(use.function === 'count' ? runs : numeric, use.spanMs)) return undefined;
-    return aggregate(
-      use.function,
+    return AGGREGATES[use.function](
       numeric.map((position) => at(column, position)),
       numeric.map((position) => at(this.#times, position)),
     );
