@@ -1,0 +1,19 @@
+/** Who changed what, and when. */
+import type { Kysely } from 'kysely';
+import type { StoreQueries } from '../../ports.ts';
+import { auditEntries } from '../records.ts';
+import type { Database } from '../schema.ts';
+
+export function auditQueries(db: Kysely<Database>): Pick<StoreQueries, 'addAudit' | 'auditEntries'> {
+  return {
+    async addAudit(entry) {
+      const { id: _, ...values } = auditEntries.encode({ id: 0, ...entry });
+      await db.insertInto('audit').values(values).execute();
+    },
+
+    async auditEntries({ limit }) {
+      const rows = await db.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute();
+      return rows.map(auditEntries.decode);
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * The values of a result as columns: the first two numbers stand in columns of their own, all others one after the other
+ * in `more`, each with a byte that says what it is (9 bytes for a number). Their names stand in the series.
+ */
+import { PermanentError } from '../../errors.ts';
+import type { Result } from '../../model.ts';
+
+export type Values = Result['values'];
+type Value = Values[string];
+
+export interface StoredValues {
+  readonly value1: number | null;
+  readonly value2: number | null;
+  readonly more: Uint8Array | null;
+}
+
+/** Names in stored order. A row belongs to exactly one such list. */
+export interface ValueFields {
+  readonly columns: readonly string[];
+  readonly more: readonly string[];
+}
+
+const COLUMNS = 2;
+const TAG = { number: 1, false: 2, true: 3, text: 4 } as const;
+
+export function fieldsOf(values: Values): ValueFields {
+  const names = Object.keys(values);
+  const columns = names.filter((name) => Number.isFinite(values[name])).slice(0, COLUMNS);
+  return { columns, more: names.filter((name) => !columns.includes(name)) };
+}
+
+export function encodeValues(values: Values, { columns: [first, second], more }: ValueFields): StoredValues {
+  return {
+    value1: columnOf(values, first),
+    value2: columnOf(values, second),
+    more: more.length === 0 ? null : pack(more.map((name) => values[name] as Value)),
+  };
+}
+
+export function decodeValues({ value1, value2, more }: StoredValues, fields: ValueFields): Values {
+  const columns = zip(fields.columns, [value1, value2]);
+  return Object.fromEntries(more === null ? columns : [...columns, ...zip(fields.more, unpack(more))]);
+}
+
+function zip(names: readonly string[], values: readonly (Value | null)[]): [string, Value][] {
+  return names.flatMap((name, index) => {
+    const value = values[index];
+    return value === undefined || value === null ? [] : [[name, value]];
+  });
+}
+
+function columnOf(values: Values, name: string | undefined): number | null {
+  return name === undefined ? null : Number(values[name]);
+}
+
+function pack(values: readonly Value[]): Uint8Array {
+  // A copy, because a Buffer from the pool would be sent with the whole pool around it.
+  return Uint8Array.from(Buffer.concat(values.map(packOne)));
+}
+
+function packOne(value: Value): Buffer {
+  if (typeof value === 'boolean') return Buffer.of(value ? TAG.true : TAG.false);
+  if (typeof value === 'number') {
+    const packed = Buffer.alloc(9, TAG.number);
+    packed.writeDoubleLE(value, 1);
+    return packed;
+  }
+  const text = Buffer.from(value);
+  const head = Buffer.alloc(5, TAG.text);
+  head.writeUInt32LE(text.length, 1);
+  return Buffer.concat([head, text]);
+}
+
+function unpack(packed: Uint8Array): Value[] {
+  const bytes = Buffer.from(packed);
+  const values: Value[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const [value, length] = unpackOne(bytes, at);
+    values.push(value);
+    at += length;
+  }
+  return values;
+}
+
+function unpackOne(bytes: Buffer, at: number): [value: Value, length: number] {
+  switch (bytes[at]) {
+    case TAG.number:
+      return [bytes.readDoubleLE(at + 1), 9];
+    case TAG.false:
+      return [false, 1];
+    case TAG.true:
+      return [true, 1];
+    case TAG.text: {
+      const length = bytes.readUInt32LE(at + 1);
+      return [bytes.toString('utf8', at + 5, at + 5 + length), 5 + length];
+    }
+    default:
+      throw new PermanentError('store_damaged', 'the store holds an unreadable result');
+  }
+}

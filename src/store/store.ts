@@ -1,0 +1,59 @@
+/** The Store of ports.ts over any engine. */
+import { CamelCasePlugin, Kysely } from 'kysely';
+import { AppError } from '../errors.ts';
+import type { Store } from '../ports.ts';
+import type { Engine } from './engine.ts';
+import { migrate } from './migrate.ts';
+import { migrations } from './migrations/index.ts';
+import { storeQueries } from './queries/index.ts';
+import { resultHistory } from './results/index.ts';
+import type { Database } from './schema.ts';
+
+/** A transaction holds up everybody else: work that waits for the world, or for the store outside of it, is a bug. */
+const TRANSACTION_DEADLINE_MS = 30_000;
+
+export interface OpenedStore {
+  readonly store: Store;
+  readonly schema: { readonly from: number; readonly to: number };
+}
+
+/** Migrates what the engine holds and offers it. Closes the engine when that fails. */
+export async function createStore(engine: Engine, now: number): Promise<OpenedStore> {
+  const db = new Kysely<Database>({ dialect: engine.dialect, plugins: [new CamelCasePlugin()] });
+  try {
+    const schema = await migrate(db, engine.ddl, migrations, now);
+    return { schema, store: storeOver(db, engine) };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+function storeOver(db: Kysely<Database>, engine: Engine): Store {
+  let closing: Promise<void> | undefined;
+  return {
+    ...storeQueries(db),
+    ...resultHistory(db, engine),
+    transaction: (work) => db.transaction().execute((transaction) => inTime(work(storeQueries(transaction)))),
+    close() {
+      closing ??= engine.close();
+      return closing;
+    },
+  };
+}
+
+/** When the time is over the transaction is undone, and what the work still asks of it is refused. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const message = `a transaction of the store did not end within ${TRANSACTION_DEADLINE_MS / 1_000} s`;
+      reject(new AppError('store_transaction_stalled', message));
+    }, TRANSACTION_DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
