@@ -130,8 +130,6 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly impliedWarn?: { readonly unlessNames: string; readonly source: string };
   /** Thresholds that replace the defaults of brainstem.yml; what a file or a probe writes wins. */
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
-  /** Its target reports to it, instead of being asked (heartbeat): only the target can prove a fix. */
-  readonly passive?: boolean;
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /** What a fix with `from: probe` acts on. Absent: this type observes nothing that can be acted on. */

@@ -1,0 +1,108 @@
+/** Finds and reads the files of a home, in an order that is the same everywhere. */
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { codeOf, messageOf } from '../errors.ts';
+import { compareText, type Problems } from './problems.ts';
+
+export const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Folders below folders, at most: a symbolic link to a folder above it must not run for ever. */
+const MAX_FOLDER_DEPTH = 16;
+
+export interface HomeFiles {
+  /** Paths relative to the home, with `/`. */
+  readonly probes: readonly string[];
+  readonly remediations: readonly string[];
+  /** `probes/*.ts` and their like, which are no YAML. */
+  readonly modules: readonly string[];
+}
+
+export async function listHome(home: string): Promise<HomeFiles> {
+  const probes = await listFolder(home, 'probes', 0);
+  const remediations = await listFolder(home, 'remediations', 0);
+  return {
+    probes: probes.filter(isYaml),
+    remediations: remediations.filter(isYaml),
+    modules: probes.filter((file) => /\.[cm]?[jt]s$/.test(file)),
+  };
+}
+
+/** Hash over the names and contents of every file that a configuration depends on. */
+export async function hashHome(home: string): Promise<string> {
+  const { probes, remediations } = await listHome(home);
+  const hash = createHash('sha256');
+  for (const file of ['brainstem.yml', '.env', ...probes, ...remediations]) {
+    const content = await readIfThere(join(home, file));
+    hash.update(JSON.stringify([file, content?.length ?? null])).update(content ?? '');
+  }
+  return hash.digest('hex');
+}
+
+function isYaml(file: string): boolean {
+  return /\.ya?ml$/.test(file);
+}
+
+/** Hidden files, and what editors leave beside a file while it is edited. */
+function isIgnored(name: string): boolean {
+  return name.startsWith('.') || name.startsWith('#') || name.endsWith('~') || /\.(?:swp|swx|bak|orig|tmp)$/.test(name);
+}
+
+async function listFolder(home: string, folder: string, depth: number): Promise<string[]> {
+  const entries = await readdir(join(home, folder), { withFileTypes: true }).catch(absent);
+  const files: string[] = [];
+  for (const entry of (entries ?? []).toSorted((one, other) => compareText(one.name, other.name))) {
+    if (isIgnored(entry.name)) continue;
+    const path = `${folder}/${entry.name}`;
+    const target = entry.isSymbolicLink() ? await stat(join(home, path)).catch(absent) : entry;
+    if (target?.isFile()) files.push(path);
+    else if (target?.isDirectory() && depth < MAX_FOLDER_DEPTH)
+      files.push(...(await listFolder(home, path, depth + 1)));
+  }
+  return files;
+}
+
+/** A missing file or folder is as good as an empty one; anything else is an error. */
+function absent(error: unknown): undefined {
+  const code = codeOf(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return undefined;
+  throw error;
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  const target = await stat(path).catch(absent);
+  if (!target?.isFile() || target.size > MAX_FILE_BYTES)
+    return target && Buffer.from(`${target.size} ${target.mtimeMs}`);
+  return readFile(path).catch(absent);
+}
+
+/** undefined: the file is not there, or what is wrong with it was added to `problems`. */
+export async function readText(home: string, file: string, problems: Problems): Promise<string | undefined> {
+  const add = (message: string, line = 1, column = 1) => problems.add({ file, line, column }, message);
+  const content = await readCapped(join(home, file), add);
+  if (content === undefined) return undefined;
+  if (content.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf]))) {
+    add('begins with a byte order mark; save it as UTF-8 without one');
+    return undefined;
+  }
+  if (!isUtf8(content)) {
+    const before = content.toString('utf8').split('\uFFFD', 1)[0] ?? '';
+    const lines = before.split('\n');
+    add('is not valid UTF-8 from here on', lines.length, (lines.at(-1)?.length ?? 0) + 1);
+    return undefined;
+  }
+  return content.toString('utf8');
+}
+
+async function readCapped(path: string, add: (message: string) => void): Promise<Buffer | undefined> {
+  try {
+    const target = await stat(path).catch(absent);
+    if (target === undefined) return undefined;
+    if (target.isFile() && target.size <= MAX_FILE_BYTES) return await readFile(path);
+    add(target.isFile() ? `is larger than 1 MiB (${target.size} bytes)` : 'is not a regular file');
+  } catch (error) {
+    add(`cannot be read: ${messageOf(error)}`);
+  }
+  return undefined;
+}

@@ -1,0 +1,151 @@
+/** A home to a complete, valid configuration: all or nothing, and every error at once. */
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { ConfigurationError } from '../errors.ts';
+import type { Configuration, Problem, Settings } from '../model.ts';
+import type { Registries } from '../ports.ts';
+import { createLookup, type Environment, readEnvironment } from './environment.ts';
+import { type HomeFiles, listHome, readText } from './files.ts';
+import { type ReadProbe, readProbes } from './probes.ts';
+import { Problems } from './problems.ts';
+import type { Reading } from './reading.ts';
+import { checkReferences, type Definitions } from './references.ts';
+import { readRemediations } from './remediations.ts';
+import { revisionOf } from './revision.ts';
+import { Secrets } from './secrets.ts';
+import { type ReadSettings, readSettings } from './settings.ts';
+import { referencedFiles } from './substitute.ts';
+import type { Tree } from './tree.ts';
+import { doubts } from './warnings.ts';
+import { parseYaml } from './yaml.ts';
+
+export const MAX_PROBES = 10_000;
+const BRAINSTEM = 'brainstem.yml';
+
+export interface LoadOptions {
+  readonly registries: Registries;
+  /** Variables of the process; those of `<home>/.env` stand behind them. */
+  readonly environment: Environment;
+}
+
+/** Errors: ConfigurationError with every problem, sorted by file and line. */
+export async function loadConfiguration(home: string, options: LoadOptions): Promise<Configuration> {
+  const root = resolve(home);
+  const problems = new Problems();
+  await checkHome(root, problems);
+  const files = await listHome(root);
+  const { trees, complete } = await readTrees(
+    root,
+    [BRAINSTEM, ...files.probes, ...files.remediations],
+    options,
+    problems,
+  );
+  const reading = newReading(options.registries, problems);
+  for (const tree of trees.values()) reading.secrets.addTree(tree);
+  const settings = readSettings(trees.get(BRAINSTEM), root, reading);
+  const definitions = readDefinitions(files, trees, settings, reading);
+  if (complete) checkReferences(definitions, reading);
+  if (problems.count > 0) throw new ConfigurationError(problems.sorted());
+  return compose(settings, definitions, files, reading);
+}
+
+/** The address and token of a home's daemon, also when other files of the home are broken. Errors: ConfigurationError. */
+export async function loadSettings(home: string, options: LoadOptions): Promise<Settings> {
+  const root = resolve(home);
+  const problems = new Problems();
+  const { trees } = await readTrees(root, [BRAINSTEM], options, problems);
+  const { settings } = readSettings(trees.get(BRAINSTEM), root, newReading(options.registries, problems));
+  if (problems.count > 0) throw new ConfigurationError(problems.sorted());
+  return settings;
+}
+
+function newReading(registries: Registries, problems: Problems): Reading {
+  const names = { probes: new Map(), remediations: new Map(), notifiers: new Map() };
+  return { registries, problems, secrets: new Secrets(), names };
+}
+
+async function checkHome(home: string, problems: Problems): Promise<void> {
+  const isFolder = await stat(home).then(
+    (target) => target.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) problems.add({ file: home, line: 1, column: 1 }, 'there is no such folder');
+}
+
+interface Trees {
+  readonly trees: ReadonlyMap<string, Tree>;
+  /** False: a file could not be read at all, so that what it defines seems to be missing. */
+  readonly complete: boolean;
+}
+
+async function readTrees(
+  home: string,
+  files: readonly string[],
+  { environment }: LoadOptions,
+  problems: Problems,
+): Promise<Trees> {
+  const texts = new Map<string, string>();
+  for (const file of files) {
+    const text = await readText(home, file, problems);
+    if (text !== undefined) texts.set(file, text);
+  }
+  const variables = await readEnvironment(home, environment, problems);
+  const secretFiles = new Set([...texts.values()].flatMap(referencedFiles));
+  const lookup = await createLookup(home, variables, secretFiles, problems);
+  const trees = new Map<string, Tree>();
+  let complete = problems.count === 0;
+  for (const [file, text] of texts) {
+    const before = problems.count;
+    const tree = parseYaml(file, text, lookup, problems);
+    if (tree !== undefined) trees.set(file, tree);
+    else complete &&= problems.count === before;
+  }
+  return { trees, complete };
+}
+
+function readDefinitions(
+  files: HomeFiles,
+  trees: ReadonlyMap<string, Tree>,
+  { notifiers, routes, defaults }: ReadSettings,
+  reading: Reading,
+): Definitions {
+  const existing = (paths: readonly string[]) => paths.flatMap((path) => trees.get(path) ?? []);
+  const probes = existing(files.probes).flatMap((tree) => readProbes(tree, defaults, reading));
+  checkCount(probes, reading.problems);
+  return {
+    probes,
+    remediations: existing(files.remediations).flatMap((tree) => readRemediations(tree, reading)),
+    notifiers,
+    routes,
+    brainstem: trees.get(BRAINSTEM),
+  };
+}
+
+function checkCount(probes: readonly ReadProbe[], problems: Problems): void {
+  const excess = probes[MAX_PROBES]?.probe.location;
+  if (excess) problems.add(excess, `there are ${probes.length} probes; at most ${MAX_PROBES} are allowed`);
+}
+
+function compose(read: ReadSettings, definitions: Definitions, files: HomeFiles, reading: Reading): Configuration {
+  const probes = definitions.probes.map(({ probe }) => probe);
+  const remediations = definitions.remediations.map(({ remediation }) => remediation);
+  const { settings, notifiers, routes } = read;
+  const warnings = new Problems();
+  for (const { location, message } of [...reading.secrets.warnings, ...doubts(definitions, files)]) {
+    warnings.add(location, message);
+  }
+  return {
+    settings,
+    probes: byName(probes),
+    remediations: byName(remediations),
+    notifiers: byName(notifiers),
+    routes,
+    secrets: reading.secrets.values,
+    warnings: warnings.sorted() satisfies readonly Problem[],
+    revision: revisionOf([settings, probes.map(({ revision }) => revision), remediations, notifiers, routes]),
+  };
+}
+
+function byName<Item extends { readonly name: string }>(items: readonly Item[]): ReadonlyMap<string, Item> {
+  return new Map(items.map((item) => [item.name, item]));
+}

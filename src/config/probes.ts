@@ -1,0 +1,184 @@
+/** A file under `probes/` to probes. */
+import { basename, extname } from 'node:path';
+import type { Condition, Ladder, Probe, SourceLocation } from '../model.ts';
+import type { ProbeType } from '../ports.ts';
+import { checkKeys } from './check.ts';
+import { compileAt, compileList, exportFault, type Scope, withImplied } from './conditions.ts';
+import {
+  type BrainstemKeys,
+  type ProbeDefaultKeys,
+  type ProbeKeys,
+  probeDefaultsSchema,
+  probeSchema,
+} from './file-schemas.ts';
+import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
+import { type Reading, readEntries, registerName } from './reading.ts';
+import { revisionOf } from './revision.ts';
+import { checkSchedule, type Level, retryEveryOf, scheduleOf, timeoutOf } from './schedule.ts';
+import { isEmpty, nearestTree, type Path, type Tree, unsetNames } from './tree.ts';
+
+const PROBE_KEYS = Object.keys(probeSchema.shape);
+const RELAPSE_MS = 15 * 60_000;
+
+/** A probe, and where each of its references was written. */
+export interface ReadProbe {
+  readonly probe: Probe;
+  /** Absent while it is invalid: then only its references are checked. */
+  readonly type: ProbeType | undefined;
+  place(path: Path): SourceLocation;
+}
+
+type Defaults = BrainstemKeys['defaults'];
+
+export function readProbes(file: Tree, defaults: Defaults, reading: Reading): readonly ReadProbe[] {
+  const entries = readEntries(file, 'probes', ['defaults'], reading.problems);
+  const inherited = readDefaults(file, reading);
+  return entries.map((entry) => readProbe(entry, inherited, defaults, reading)).filter((probe) => probe !== undefined);
+}
+
+function readDefaults(file: Tree, { problems }: Reading): Level {
+  const written = file.children.get('defaults');
+  if (written === undefined || isEmpty(written)) return { keys: {}, tree: { ...file, children: new Map() } };
+  const tree = written.kind === 'mapping' ? commonPart(written, [...written.children.keys()]) : written;
+  const keys = checkKeys(probeDefaultsSchema, tree, { whole: '"defaults"', problems }) ?? {};
+  checkSchedule({ keys, tree }, problems);
+  return { keys, tree };
+}
+
+function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Reading): ReadProbe | undefined {
+  const { problems, secrets, registries } = reading;
+  registerName(entry, 'probe', reading.names.probes, problems);
+  const options = { kind: 'probe', types: registries.probeTypes, commonKeys: PROBE_KEYS, problems, secrets };
+  const plugin = readPlugin(entry, options);
+  const tree = commonPart(entry, PROBE_KEYS);
+  const keys = checkKeys(probeSchema, tree, { whole: 'a probe', problems });
+  if (keys === undefined) return undefined;
+  const own: Level = { keys, tree };
+  checkSchedule(own, problems);
+  return assemble({ entry, own, keys, file, defaults, plugin, reading });
+}
+
+interface Parts {
+  readonly entry: Tree;
+  readonly own: Level;
+  readonly keys: ProbeKeys;
+  readonly file: Level;
+  readonly defaults: Defaults;
+  readonly plugin: PluginEntry<ProbeType> | undefined;
+  readonly reading: Reading;
+}
+
+function assemble(parts: Parts): ReadProbe {
+  const { entry, keys, file, plugin } = parts;
+  const { location } = entry;
+  const spec = plugin?.spec;
+  const definition = {
+    name: keys.name,
+    title: keys.title ?? keys.name,
+    type: plugin?.type.name ?? '',
+    spec,
+    target: spec === undefined ? '' : (plugin?.type.target(spec) ?? ''),
+    ...timing(parts),
+    ...judging(parts),
+    ...consequences(parts),
+    paused: keys.paused ?? file.keys.paused ?? false,
+    exportFields: keys.export ?? [],
+    unset: unsetOf(parts),
+  };
+  const probe: Probe = {
+    ...definition,
+    revision: revisionOf(withSources(definition)),
+    targetRevision: revisionOf([definition.type, spec]),
+    location,
+  };
+  return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
+}
+
+/** References may stand in the probe or in the defaults of its file. */
+function levelTree({ own, file }: Parts, [key]: Path): Tree {
+  return own.tree.children.has(String(key)) || !file.tree.children.has(String(key)) ? own.tree : file.tree;
+}
+
+function timing({ own, file, defaults, reading }: Parts) {
+  const levels = [own, file];
+  const schedule = scheduleOf(levels, defaults.every);
+  const timeoutMs = timeoutOf(schedule, own, file.keys.timeout ?? defaults.timeout, reading.problems);
+  const retryEveryMs = retryEveryOf(schedule, levels, reading.problems);
+  return { schedule, timeoutMs, ...(retryEveryMs !== undefined && { retryEveryMs }) };
+}
+
+function judging(parts: Parts) {
+  const { own, keys, file, defaults, plugin, reading } = parts;
+  const type = plugin?.type;
+  if (type !== undefined) checkExports(own.tree, keys, type, reading);
+  return {
+    failAfter: keys.fail_after ?? file.keys.fail_after ?? type?.defaults?.failAfter ?? defaults.fail_after,
+    recoverAfter:
+      keys.recover_after ?? file.keys.recover_after ?? type?.defaults?.recoverAfter ?? defaults.recover_after,
+    severity: keys.severity ?? file.keys.severity ?? ('warning' as const),
+    ...(type === undefined ? { expect: [], warn: [], remediate: [] } : conditions(parts, type)),
+  };
+}
+
+function conditions(parts: Parts, type: ProbeType) {
+  const { own, file, defaults, entry, reading } = parts;
+  const schedule = scheduleOf([own, file], defaults.every);
+  const everyMs = schedule.kind === 'interval' ? schedule.everyMs : undefined;
+  const scope: Scope = { fields: type.fields, everyMs, windows: true };
+  const compile = (key: string): readonly Condition[] =>
+    compileList(own.tree.children.get(key), scope, reading.problems);
+  const implied = { ...scope, location: entry.location };
+  return {
+    expect: withImplied(compile('expect'), type.impliedExpect, implied),
+    warn: withImplied(compile('warn'), type.impliedWarn, implied),
+    remediate: ladders(parts, { ...scope, windows: false }),
+  };
+}
+
+function ladders({ own, keys, reading }: Parts, scope: Scope): readonly Ladder[] {
+  return (keys.remediate ?? []).map((ladder, index) => {
+    const tree = own.tree.children.get('remediate')?.children.get(String(index));
+    const when = compileAt(tree?.children.get('when'), scope, reading.problems);
+    const rungs = ladder.try.map((rung) =>
+      typeof rung === 'string' ? { remediation: rung, tries: 1 } : { remediation: rung.name, tries: rung.tries },
+    );
+    return { rungs, ...(when !== undefined && { when }) };
+  });
+}
+
+function checkExports(tree: Tree, keys: ProbeKeys, type: ProbeType, { problems }: Reading): void {
+  for (const [index, path] of (keys.export ?? []).entries()) {
+    const fault = exportFault(path, type.fields);
+    if (fault !== undefined) problems.add(nearestTree(tree, ['export', index]).location, fault);
+  }
+}
+
+function consequences({ entry, keys, file }: Parts) {
+  const shared: ProbeDefaultKeys = { ...file.keys, ...keys };
+  return {
+    dependsOn: shared.depends_on ?? [],
+    pageAfterMs: shared.page_after ?? 0,
+    relapseMs: shared.relapse ?? RELAPSE_MS,
+    group: shared.group ?? basename(entry.location.file, extname(entry.location.file)),
+    labels: { ...file.keys.labels, ...keys.labels },
+    ...(shared.notify !== undefined && { notify: shared.notify }),
+    ...(shared.runbook !== undefined && { runbook: shared.runbook }),
+  };
+}
+
+/** Of the entry itself and of those defaults that it does not replace. */
+function unsetOf({ entry, own, file }: Parts): readonly string[] {
+  const inherited = [...file.tree.children].filter(([key]) => key === 'labels' || !own.tree.children.has(key));
+  return [...new Set([...unsetNames(entry), ...inherited.flatMap(([, tree]) => unsetNames(tree))])].sort();
+}
+
+/** Conditions by what was written: a compiled one is all functions. */
+function withSources(definition: Pick<Probe, 'expect' | 'warn' | 'remediate'>): unknown {
+  const { expect, warn, remediate } = definition;
+  return {
+    ...definition,
+    expect: expect.map(({ source }) => source),
+    warn: warn.map(({ source }) => source),
+    remediate: remediate.map(({ when, rungs }) => ({ when: when?.source, rungs })),
+  };
+}

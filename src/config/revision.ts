@@ -1,0 +1,17 @@
+/** Stable hashes of definitions: equal definitions have equal revisions, whatever the order of their keys. */
+import { createHash } from 'node:crypto';
+import { compareText } from './problems.ts';
+
+/** 64 bits as hex: enough to tell definitions of one home apart, too little to guess a secret back from. */
+export function revisionOf(value: unknown): string {
+  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
+}
+
+function canonical(value: unknown): string {
+  if (value instanceof Map) return canonical([...value]);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? String(value);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined && typeof item !== 'function');
+  entries.sort(([one], [other]) => compareText(one, other));
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`).join(',')}}`;
+}
