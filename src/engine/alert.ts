@@ -1,0 +1,89 @@
+/**
+ * What people read about an incident: the words of an alert. Pure; channels only lay it out.
+ */
+import type { Alert, AlertKind, Attempt, Incident, Probe } from '../model.ts';
+import { formatDuration } from '../units.ts';
+
+export interface AlertFacts {
+  readonly eventId: string;
+  readonly kind: AlertKind;
+  readonly incident: Incident;
+  readonly probe: Pick<Probe, 'name' | 'target' | 'group' | 'runbook'> | undefined;
+  /** Attempts of this incident, oldest first. */
+  readonly attempts: readonly Attempt[];
+  /** Titles of other incidents that are still open. */
+  readonly othersOpen: readonly string[];
+  /** What just happened, where the kind alone does not say it. */
+  readonly note?: string;
+  readonly now: number;
+  readonly publicUrl: string;
+}
+
+export function composeAlert(facts: AlertFacts): Alert {
+  const { incident, kind, now } = facts;
+  return {
+    eventId: facts.eventId,
+    kind,
+    at: now,
+    severity: kind === 'healed_itself' ? 'info' : incident.severity,
+    title: incident.title,
+    text: headline(facts),
+    facts: [...factsOf(facts)],
+    incident,
+    url: `${facts.publicUrl}/incidents/${incident.id}`,
+  };
+}
+
+/** One line that stands alone, as a phone shows it. */
+function headline({ kind, incident, note, now }: AlertFacts): string {
+  const lasted = formatDuration((incident.resolvedAt ?? now) - incident.activeAt);
+  const state = incident.degraded ? 'degraded' : 'down';
+  switch (kind) {
+    case 'opened':
+      return `${incident.title} is ${state}: ${incident.cause}`;
+    case 'reopened':
+      return `${incident.title} is ${state} again: ${incident.cause}`;
+    case 'escalated':
+      return `${incident.title} got worse and is ${state}: ${incident.cause}`;
+    case 'reminder':
+      return `${incident.title} is still ${state} after ${lasted}: ${incident.cause}`;
+    case 'resolved':
+      return `${incident.title} is up again after ${lasted}${healer(incident)}`;
+    case 'healed_itself':
+      return `${incident.title} was ${state} for ${lasted} and healed itself${healer(incident)}`;
+    case 'closed':
+      return `${incident.title} is no longer watched: ${note ?? 'its definition was removed'}`;
+    default:
+      return note ?? `${incident.title}: ${incident.cause}`;
+  }
+}
+
+function healer({ healedBy }: Incident): string {
+  return healedBy === undefined ? '' : `, healed by ${healedBy}`;
+}
+
+function* factsOf({ kind, incident, probe, attempts, othersOpen, note }: AlertFacts) {
+  yield { label: 'Reason', value: incident.reason };
+  yield { label: 'Cause', value: incident.cause };
+  if (probe) yield { label: 'Target', value: probe.target };
+  yield { label: 'Since', value: new Date(incident.activeAt).toISOString() };
+  const tried = attempts
+    .filter(({ startedAt, refusal }) => startedAt !== undefined || refusal !== undefined)
+    .map(describe);
+  if (tried.length > 0) yield { label: 'Tried', value: tried.slice(-10).join('; ') };
+  if (note !== undefined && (kind === 'opened' || kind === 'escalated')) yield { label: 'Note', value: note };
+  if (incident.acknowledgedBy !== undefined) yield { label: 'Acknowledged by', value: incident.acknowledgedBy };
+  if (probe?.runbook) yield { label: 'Runbook', value: probe.runbook };
+  if (isOver(kind)) yield { label: 'Still open', value: othersOpen.slice(0, 10).join(', ') || 'nothing else' };
+}
+
+function isOver(kind: AlertKind): boolean {
+  return kind === 'resolved' || kind === 'healed_itself' || kind === 'closed';
+}
+
+/** `restart-backend failed: exit code 1`. */
+function describe({ remediation, state, refusal, error, exitCode }: Attempt): string {
+  if (state === 'refused') return `${remediation} refused (${refusal})`;
+  const why = error ?? (exitCode !== undefined && exitCode !== 0 ? `exit code ${exitCode}` : undefined);
+  return why === undefined ? `${remediation} ${state}` : `${remediation} ${state}: ${why}`;
+}

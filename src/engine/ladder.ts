@@ -1,0 +1,33 @@
+/**
+ * Which fix comes next. Pure.
+ */
+import type { Attempt, Bindings, Ladder, Refusal, Remediation, WindowReader } from '../model.ts';
+
+/** Refusals that take a rung out of the running within one incident; every other no waits. */
+const SPENT: ReadonlySet<Refusal> = new Set(['off', 'observe', 'unconfigured', 'target']);
+
+/** The first ladder whose `when` holds for what was observed just now. */
+export function chooseLadder(ladders: readonly Ladder[], bindings: Bindings, window: WindowReader): Ladder | undefined {
+  return ladders.find(({ when }) => when === undefined || when.evaluate(bindings, window).outcome === 'true');
+}
+
+/**
+ * The first rung that has tries left in this incident; undefined when the ladder is exhausted. An attempt whose outcome
+ * stayed unknown counts, unless its remediation is idempotent.
+ */
+export function nextRung(
+  ladder: Ladder,
+  attempts: readonly Attempt[],
+  remediations: ReadonlyMap<string, Remediation>,
+): string | undefined {
+  const used = (name: string) =>
+    attempts.filter((attempt) => attempt.remediation === name && counts(attempt, remediations)).length;
+  return ladder.rungs.find(({ remediation, tries }) => used(remediation) < tries)?.remediation;
+}
+
+function counts(attempt: Attempt, remediations: ReadonlyMap<string, Remediation>): boolean {
+  if (attempt.requestedBy !== 'healer') return false;
+  if (attempt.state === 'refused') return attempt.refusal !== undefined && SPENT.has(attempt.refusal);
+  if (attempt.state === 'unknown') return remediations.get(attempt.remediation)?.idempotent !== true;
+  return attempt.startedAt !== undefined;
+}

@@ -1,0 +1,84 @@
+/**
+ * What a probe depends on, and whether a failure of it is really a failure of one of those.
+ */
+import type { Probe } from '../model.ts';
+import type { Clock } from '../ports.ts';
+import { isActive, type LiveProbe } from './live-probe.ts';
+
+export interface DependencyParts {
+  readonly clock: Clock;
+  live(name: string): LiveProbe | undefined;
+  all(): Iterable<LiveProbe>;
+  /** Runs a probe now and processes what it saw; joins a run under way. */
+  runNow(name: string): Promise<void>;
+}
+
+export type DependencyCheck =
+  | { readonly answer: 'go'; readonly root: LiveProbe | undefined }
+  /** A dependency fails but is not confirmed: wait for it, at most until then (monotonic ms). */
+  | { readonly answer: 'wait'; readonly until: number };
+
+/** A dependency that ran this recently is not asked again. */
+const FRESH_MS = 2_000;
+
+export function createDependencies({ clock, live, all, runNow }: DependencyParts) {
+  /** Every active probe that this one stands on, nearest first. */
+  function transitive(definition: Probe): LiveProbe[] {
+    const found = new Map<string, LiveProbe>();
+    const queue = [...definition.dependsOn];
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      const dependency = live(name);
+      if (!dependency || found.has(name)) continue;
+      found.set(name, dependency);
+      queue.push(...dependency.definition.dependsOn);
+    }
+    return [...found.values()].filter(({ definition }) => isActive(definition));
+  }
+
+  function isFresh({ endedAt }: LiveProbe): boolean {
+    return endedAt !== undefined && clock.monotonic() - endedAt <= FRESH_MS;
+  }
+
+  /** The dependency that is DOWN and stands on nothing else that is DOWN. */
+  function downRoot(definition: Probe): LiveProbe | undefined {
+    return transitive(definition)
+      .filter(({ state }) => state.state === 'down')
+      .at(-1);
+  }
+
+  async function check(probe: LiveProbe): Promise<DependencyCheck> {
+    const dependencies = transitive(probe.definition);
+    await Promise.all(
+      dependencies.filter((dependency) => !isFresh(dependency)).map(({ definition }) => runNow(definition.name)),
+    );
+    const root = downRoot(probe.definition);
+    if (root) return { answer: 'go', root };
+    const waits = dependencies.filter(({ state }) => state.streaks.failing > 0).map(confirmationMs);
+    const now = clock.monotonic();
+    probe.confirmBy ??= waits.length > 0 ? now + Math.max(...waits) : now;
+    return waits.length > 0 && now < probe.confirmBy
+      ? { answer: 'wait', until: probe.confirmBy }
+      : { answer: 'go', root: undefined };
+  }
+
+  /** Names of all probes that stand on this one, directly or not, nearest first. */
+  function dependants(name: string): string[] {
+    const found: string[] = [];
+    for (const { definition } of all()) {
+      if (transitive(definition).some((dependency) => dependency.definition.name === name)) found.push(definition.name);
+    }
+    const depth = (probe: string) => transitive(live(probe)?.definition as Probe).length;
+    return found.sort((one, other) => depth(one) - depth(other));
+  }
+
+  return { check, downRoot, dependants };
+}
+
+export type Dependencies = ReturnType<typeof createDependencies>;
+
+/** How long a dependency needs, at most, to be confirmed from now on. */
+function confirmationMs({ definition, state }: LiveProbe): number {
+  const everyMs = definition.schedule.kind === 'interval' ? definition.schedule.everyMs : 60_000;
+  const missing = Math.max(1, definition.failAfter - state.streaks.failing);
+  return missing * (definition.retryEveryMs ?? everyMs) + definition.timeoutMs;
+}

@@ -1,0 +1,212 @@
+/**
+ * The straight line of one run: probe → observation → verdict → state → transaction. It decides nothing itself: the
+ * engine judges and tracks, the desk writes, and whoever acts is told afterwards.
+ */
+import { judge } from '../engine/judge.ts';
+import { type Tracked, track } from '../engine/track.ts';
+import type { Incident, Observation, Probe, Verdict } from '../model.ts';
+import type { Clock, Log, Meter } from '../ports.ts';
+import { createDependencies, type Dependencies } from './dependencies.ts';
+import type { IncidentDesk, Written } from './incident-desk.ts';
+import type { LiveProbe } from './live-probe.ts';
+import type { ResultBuffer } from './result-buffer.ts';
+import type { Runner } from './runner.ts';
+import { pushSample, resultOf, windowReader } from './samples.ts';
+
+export interface PipelineParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly desk: IncidentDesk;
+  readonly results: ResultBuffer;
+  readonly run: Runner;
+  live(name: string): LiveProbe | undefined;
+  all(): Iterable<LiveProbe>;
+  /** Starts a probe soon, outside its schedule. */
+  wake(name: string): void;
+  /** Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. */
+  holdUntil(live: LiveProbe): Promise<number | undefined>;
+  /** After a commit: whoever heals looks again. */
+  onChanged(written: Written): void;
+}
+
+export interface Pipeline {
+  /** One run of a probe from start to stored verdict, or the one under way. Never rejects. */
+  runNow(name: string): Promise<{ readonly confirming: boolean }>;
+  readonly dependencies: Dependencies;
+}
+
+const QUIET = { confirming: false } as const;
+
+export function createPipeline(parts: PipelineParts): Pipeline {
+  const { clock, log, meter, desk, results, run, live, wake, onChanged } = parts;
+  const underWay = new Map<
+    string,
+    { readonly definition: Probe; readonly ended: Promise<{ readonly confirming: boolean }> }
+  >();
+  const dependencies = createDependencies({
+    clock,
+    live,
+    all: parts.all,
+    runNow: async (name) => void (await runNow(name)),
+  });
+
+  function runNow(name: string): Promise<{ readonly confirming: boolean }> {
+    const shared = underWay.get(name);
+    // A run of an earlier definition is not the run that was asked for: wait for its end, then run.
+    if (shared)
+      return shared.definition === live(name)?.definition ? shared.ended : shared.ended.then(() => runNow(name));
+    const definition = live(name)?.definition;
+    if (!definition) return Promise.resolve(QUIET);
+    const ended = runOnce(name).finally(() => underWay.delete(name));
+    underWay.set(name, { definition, ended });
+    return ended;
+  }
+
+  async function runOnce(name: string): Promise<{ readonly confirming: boolean }> {
+    const probe = live(name);
+    if (!probe) return QUIET;
+    const { targetRevision } = probe.definition;
+    const observation = await run(probe.definition);
+    // The definition may have changed, or gone, while the run was under way: what it saw is of another target then.
+    if (live(name) !== probe || probe.definition.targetRevision !== targetRevision) return QUIET;
+    try {
+      return await process(probe, observation);
+    } catch (error) {
+      // The old state stands, so the next verdict asks for the same change again: nothing is lost but time.
+      log.error('state_not_stored', { probe: name, error });
+      return { confirming: true };
+    }
+  }
+
+  async function process(probe: LiveProbe, observation: Observation): Promise<{ readonly confirming: boolean }> {
+    pushSample(probe, observation);
+    const verdict = judge(probe.definition, observation, windowReader(probe, clock.now()));
+    probe.last = { observation, verdict };
+    probe.endedAt = clock.monotonic();
+    meter.probeRun(observation.probe, verdict.reason);
+    results.add(resultOf(probe.definition, observation, verdict));
+    log.debug('probe_ran', {
+      probe: observation.probe,
+      verdict: verdict.kind,
+      reason: verdict.reason,
+      latency_ms: observation.latencyMs,
+    });
+    if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') return QUIET;
+    probe.judgedAt = probe.endedAt;
+    if (probe.untracked) return { confirming: true };
+    return advance(probe, observation, verdict);
+  }
+
+  async function advance(
+    probe: LiveProbe,
+    observation: Observation,
+    verdict: Verdict,
+  ): Promise<{ readonly confirming: boolean }> {
+    if (verdict.kind === 'pass') delete probe.firstFailureAt;
+    else probe.firstFailureAt ??= observation.startedAt;
+    const recovering = probe.state.streaks.failing > 0;
+    const tracked = track(probe.state, verdict, probe.definition, clock.now());
+    if (!tracked.change) {
+      probe.state = tracked.state;
+      if (verdict.kind !== 'fail') {
+        delete probe.confirmBy;
+        if (recovering) for (const name of waitingOn(probe.definition.name)) wake(name);
+      }
+      await orphaned(probe, verdict);
+      return tracked;
+    }
+    return change(probe, tracked, tracked.change.from, verdict);
+  }
+
+  async function change(
+    probe: LiveProbe,
+    tracked: Tracked,
+    from: LiveProbe['state']['state'],
+    verdict: Verdict,
+  ): Promise<{ readonly confirming: boolean }> {
+    const goingDown = tracked.state.state === 'down';
+    const checked = goingDown ? await dependencies.check(probe) : ({ answer: 'go', root: undefined } as const);
+    if (checked.answer === 'wait') {
+      probe.state = { ...tracked.state, state: from, since: probe.state.since };
+      setTimeout(() => wake(probe.definition.name), checked.until - clock.monotonic()).unref();
+      return { confirming: true };
+    }
+    const root = checked.root && desk.ofProbe(checked.root.definition.name);
+    const holdUntil = goingDown && root === undefined ? await parts.holdUntil(probe) : undefined;
+    const written = await desk.change({ live: probe, next: tracked.state, from, verdict, root, holdUntil });
+    probe.state = tracked.state;
+    delete probe.confirmBy;
+    log.info('state_changed', {
+      probe: probe.definition.name,
+      from,
+      to: tracked.state.state,
+      reason: verdict.reason,
+      summary: verdict.summary,
+      incident: written.incident?.id,
+    });
+    await follow(probe, written);
+    return tracked;
+  }
+
+  /** What a change means for the neighbours in the dependency graph. */
+  async function follow(probe: LiveProbe, written: Written): Promise<void> {
+    const { incident } = written;
+    if (incident && probe.state.state === 'down' && incident.parentId === undefined) await adopt(incident);
+    if (probe.state.state !== 'unknown') for (const name of waitingOn(probe.definition.name)) wake(name);
+    onChanged(written);
+  }
+
+  /** Who stands on this probe and waits for its verdict, or is a child of its incident: probed at once, in order. */
+  function waitingOn(name: string): string[] {
+    return dependencies.dependants(name).filter((dependant) => {
+      const probe = live(dependant);
+      return probe?.confirmBy !== undefined || desk.ofProbe(dependant)?.parentId !== undefined;
+    });
+  }
+
+  /** Children that were opened shortly before their root become its children after all. */
+  async function adopt(root: Incident): Promise<void> {
+    for (const name of dependencies.dependants(root.subject)) {
+      const child = desk.ofProbe(name);
+      if (!child || child.parentId !== undefined || child.activeAt < clock.now() - ADOPTION_MS) continue;
+      await desk.edit(child.id, {
+        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, parentId: root.id }),
+        kind: 'adopted',
+        text: `is a consequence of ${root.title} (incident ${root.id})`,
+        ...(child.paged && { alert: 'progress' as const }),
+      });
+    }
+  }
+
+  /** A child whose root is over and that still fails stands on its own: now it pages, and may be healed. */
+  async function orphaned(probe: LiveProbe, verdict: Verdict): Promise<void> {
+    const child = desk.ofProbe(probe.definition.name);
+    if (child?.parentId === undefined || verdict.kind !== 'fail' || desk.byId(child.parentId)) return;
+    const other = dependencies.downRoot(probe.definition);
+    const root = other && desk.ofProbe(other.definition.name);
+    const holdUntil = root ? undefined : await parts.holdUntil(probe);
+    const page = root === undefined && holdUntil === undefined && !child.paged;
+    const incident = await desk.edit(child.id, {
+      edit: ({ parentId: _parent, ...rest }) => ({
+        ...rest,
+        ...(root && { parentId: root.id }),
+        ...(holdUntil !== undefined && { holdUntil }),
+        paged: rest.paged || page,
+        cause: verdict.summary,
+        reason: verdict.reason,
+      }),
+      kind: root ? 'adopted' : 'released',
+      text: root
+        ? `is a consequence of ${root.title} (incident ${root.id})`
+        : 'its root is up again, but it still fails',
+      ...(page && { alert: 'opened' as const }),
+    });
+    onChanged({ ...(incident && { incident }), resolved: false });
+  }
+
+  return { runNow, dependencies };
+}
+
+/** A child that opened up to this long before its root is adopted. */
+const ADOPTION_MS = 60_000;

@@ -1,0 +1,95 @@
+/**
+ * Gathers, from memory and the store, every fact that a plan is made of.
+ */
+import { plan } from '../engine/plan.ts';
+import type { Configuration, Incident, Intervention, Plan, Remediation, Resource } from '../model.ts';
+import type { Clock, Registries, StoreQueries } from '../ports.ts';
+import type { Dependencies } from './dependencies.ts';
+import type { LiveProbe } from './live-probe.ts';
+import type { Switches } from './switches.ts';
+
+export interface PlannerParts {
+  readonly clock: Clock;
+  readonly registries: Registries;
+  readonly switches: Switches;
+  readonly dependencies: Dependencies;
+  configuration(): Configuration;
+  /** Monotonic ms: verdicts from before it are not acted on (start, or the end of the latest pause). */
+  freshAfter(): number;
+}
+
+export interface Question {
+  readonly remediation: Remediation;
+  readonly live: LiveProbe;
+  readonly incident: Incident | undefined;
+  readonly byHand: boolean;
+}
+
+export interface Planned {
+  readonly plan: Plan;
+  /** The lock; undefined when the target does not resolve. */
+  readonly resource: string | undefined;
+  readonly observed: Resource | undefined;
+}
+
+export type Planner = (queries: StoreQueries, question: Question) => Promise<Planned>;
+
+/** How far back attempts are read for cooldown and limit; a limit above it is not told apart. */
+const RECENT = 100;
+/** An engine's clock and ours may differ by this much when an act of ours is recognised. */
+const OWN_ACT_SLACK_MS = 5_000;
+
+export function createPlanner({
+  clock,
+  registries,
+  switches,
+  dependencies,
+  configuration,
+  freshAfter,
+}: PlannerParts): Planner {
+  function targetOf({ remediation, live }: Question): { resource: string | undefined; observed: Resource | undefined } {
+    const probeType = registries.probeTypes[live.definition.type];
+    const observed = live.last && probeType?.resource?.(live.definition.spec, live.last.observation.fields);
+    const action = registries.actionTypes[remediation.type];
+    const derived =
+      remediation.unset.length > 0 ? undefined : action?.resource(remediation.spec, remediation.name, observed);
+    return { resource: derived === undefined ? undefined : (remediation.resource ?? derived), observed };
+  }
+
+  /** A stop that an act of ours caused is not a person's. */
+  async function interventionOf(
+    queries: StoreQueries,
+    live: LiveProbe,
+    resource: string | undefined,
+  ): Promise<Intervention | undefined> {
+    const seen = live.last?.observation.intervention;
+    if (!seen || resource === undefined) return seen;
+    const attempts = await queries.attempts({ resource, started: true, limit: RECENT });
+    const ours = attempts.some(
+      ({ startedAt = 0, actedAt, endedAt }) =>
+        startedAt - OWN_ACT_SLACK_MS <= seen.at && seen.at <= (actedAt ?? endedAt ?? clock.now()) + OWN_ACT_SLACK_MS,
+    );
+    return ours ? undefined : seen;
+  }
+
+  return async function planNow(queries, question) {
+    const { remediation, live, incident, byHand } = question;
+    const { healing } = configuration().settings;
+    const { resource, observed } = targetOf(question);
+    const now = clock.now();
+    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, live, resource)];
+    const onTarget = { remediation: remediation.name, ...(resource !== undefined && { resource }), started: true };
+    const facts = {
+      ...{ remediation, healing, incident, byHand, resource, intervention, frozen, now },
+      state: live.state.state,
+      newest: live.last?.verdict.kind,
+      judgedSinceStart: live.judgedAt !== undefined && live.judgedAt > freshAfter(),
+      disarmed: switches.disarmed().find((entry) => entry.remediation === remediation.name),
+      dependencyDown: dependencies.downRoot(live.definition)?.definition.name,
+      recent: await queries.attempts({ ...onTarget, limit: RECENT }),
+      startedInLimit: await queries.countAttempts({ ...onTarget, since: now - remediation.limit.windowMs }),
+      startedInBudget: await queries.countAttempts({ started: true, since: now - healing.budget.windowMs }),
+    };
+    return { plan: plan(facts), resource, observed };
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * The probes that live in this process, kept in step with the configuration: what did not change is not disturbed.
+ */
+import { freshState } from '../engine/track.ts';
+import type { Configuration, Probe } from '../model.ts';
+import type { Clock, Store } from '../ports.ts';
+import type { IncidentDesk } from './incident-desk.ts';
+import { createLiveProbe, isActive, type LiveProbe, redefine } from './live-probe.ts';
+import { refillWindow } from './samples.ts';
+import type { ScheduledProbe } from './scheduler.ts';
+
+export interface ProbeSet {
+  get(name: string): LiveProbe | undefined;
+  all(): Iterable<LiveProbe>;
+  /** Names of the probes that are new, changed or gone. */
+  apply(configuration: Configuration): Promise<readonly string[]>;
+  /** Closed by hand: the next confirmed failure counts from nothing. */
+  forget(name: string): void;
+  /** What the scheduler is to run. */
+  scheduled(): readonly ScheduledProbe[];
+}
+
+export function createProbeSet({ store, clock, desk }: { store: Store; clock: Clock; desk: IncidentDesk }): ProbeSet {
+  const probes = new Map<string, LiveProbe>();
+  let lastRunAt = new Map<string, number>();
+
+  async function begin(definitions: Iterable<Probe>): Promise<void> {
+    const states = new Map((await store.probeStates()).map((state) => [state.probe, state]));
+    lastRunAt = new Map(await store.lastResultTimes());
+    for (const definition of definitions) {
+      probes.set(definition.name, createLiveProbe(definition, states.get(definition.name), clock.now()));
+      states.delete(definition.name);
+    }
+    for (const gone of states.keys()) await store.deleteProbeState(gone);
+  }
+
+  async function adjust(definitions: ReadonlyMap<string, Probe>): Promise<string[]> {
+    const changed: string[] = [];
+    for (const name of [...probes.keys()]) {
+      if (definitions.has(name)) continue;
+      probes.delete(name);
+      changed.push(name);
+      await store.deleteProbeState(name);
+    }
+    for (const [name, definition] of definitions) {
+      const live = probes.get(name);
+      if (
+        live?.definition.revision === definition.revision &&
+        live.definition.unset.join() === definition.unset.join()
+      ) {
+        live.definition = definition;
+        continue;
+      }
+      changed.push(name);
+      lastRunAt.delete(name);
+      if (live) redefine(live, definition, clock.now());
+      else probes.set(name, createLiveProbe(definition, undefined, clock.now()));
+    }
+    return changed;
+  }
+
+  /** A probe that is gone, or not watched any more, cannot recover: its incident is closed for that reason. */
+  async function closeUnwatched(): Promise<void> {
+    for (const incident of desk.open()) {
+      if (incident.source !== 'probe') continue;
+      const definition = probes.get(incident.subject)?.definition;
+      if (definition && isActive(definition)) continue;
+      const why = !definition
+        ? 'its definition was removed'
+        : definition.paused
+          ? 'it was paused'
+          : `${definition.unset.join(', ')} is not set any more`;
+      await desk.close(incident.id, 'definition_removed', why);
+    }
+  }
+
+  return {
+    get: (name) => probes.get(name),
+    all: () => probes.values(),
+    async apply(configuration) {
+      const first = probes.size === 0;
+      if (first) await begin(configuration.probes.values());
+      const changed = first ? [...probes.keys()] : await adjust(configuration.probes);
+      for (const name of changed) {
+        const live = probes.get(name);
+        if (live?.window) await refillWindow(live, store, clock.now());
+      }
+      await closeUnwatched();
+      return changed;
+    },
+    forget(name) {
+      const live = probes.get(name);
+      if (live && isActive(live.definition)) live.state = freshState(name, live.definition.targetRevision, clock.now());
+    },
+    scheduled: () =>
+      [...probes.values()]
+        .filter(({ definition }) => isActive(definition))
+        .map(({ definition, last }) => {
+          const { name, schedule, retryEveryMs } = definition;
+          const ranAt = last?.observation.startedAt ?? lastRunAt.get(name);
+          return {
+            ...{ name, schedule, revision: definition.revision },
+            ...(retryEveryMs !== undefined && { retryEveryMs }),
+            // A definition that changed while we run is asked at once, whatever the old one saw.
+            ...(ranAt !== undefined && !last && { lastRunAt: ranAt }),
+          };
+        }),
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * Results on their way to the store: gathered and written in batches, bounded, and counted when they must be dropped.
+ */
+import type { Result } from '../model.ts';
+import type { Log, Meter, Store } from '../ports.ts';
+
+export interface ResultBuffer {
+  add(result: Result): void;
+  count(): number;
+  /** Writes what is left. */
+  stop(): Promise<void>;
+}
+
+const FLUSH_MS = 500;
+const BATCH = 1_000;
+/** About 20 MB; beyond it the oldest are dropped. */
+const MAX_BUFFERED = 100_000;
+
+export function createResultBuffer({ store, log, meter }: { store: Store; log: Log; meter: Meter }): ResultBuffer {
+  let buffered: Result[] = [];
+  let flushing: Promise<void> | undefined;
+  const timer = setInterval(() => void flush(), FLUSH_MS);
+  timer.unref();
+
+  function flush(): Promise<void> {
+    flushing ??= drain().finally(() => {
+      flushing = undefined;
+      meter.resultsBuffered(buffered.length);
+    });
+    return flushing;
+  }
+
+  async function drain(): Promise<void> {
+    while (buffered.length > 0) {
+      const batch = buffered.slice(0, BATCH);
+      try {
+        await store.addResults(batch);
+        meter.storeUp(true);
+      } catch (error) {
+        meter.storeUp(false);
+        log.warn('results_not_stored', { waiting: buffered.length, error });
+        return;
+      }
+      buffered = buffered.slice(batch.length);
+    }
+  }
+
+  return {
+    add(result) {
+      buffered.push(result);
+      if (buffered.length <= MAX_BUFFERED) return;
+      // Never cut into the batch that is being written: it stands at the front.
+      buffered.splice(BATCH, BATCH);
+      meter.resultsDropped(BATCH);
+    },
+    count: () => buffered.length,
+    async stop() {
+      clearInterval(timer);
+      await flushing;
+      await flush();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * Keeps history within what `history:` allows: whole days are dropped, the oldest first.
+ */
+import type { Configuration } from '../model.ts';
+import type { Clock, Log, Store } from '../ports.ts';
+
+export interface RetentionParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  configuration(): Configuration;
+}
+
+const EVERY_MS = 15 * 60_000;
+
+export function startRetention({ store, clock, log, configuration }: RetentionParts): { stop(): Promise<void> } {
+  let pruning = prune();
+  const timer = setInterval(() => {
+    pruning = pruning.then(prune);
+  }, EVERY_MS);
+  timer.unref();
+
+  async function prune(): Promise<void> {
+    try {
+      const { oldestAt, bytes } = await store.prune(configuration().settings.history, clock.now());
+      log.debug('history_pruned', { oldest_at: oldestAt, bytes });
+    } catch (error) {
+      log.error('history_not_pruned', { error });
+    }
+  }
+
+  return {
+    async stop() {
+      clearInterval(timer);
+      await pruning;
+    },
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * Runs one probe once: hands the spec to its type under a total deadline, and turns whatever happens into an observation.
+ */
+import { AppError, messageOf } from '../errors.ts';
+import { failpoint } from '../failpoint.ts';
+import type { Observation, Probe } from '../model.ts';
+import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
+import type { StallMonitor } from './stall-monitor.ts';
+
+export interface RunnerParts {
+  readonly probeTypes: ProbeTypes;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stalls: Pick<StallMonitor, 'since'>;
+  readonly heartbeat: ProbeInput['heartbeat'];
+  redact(text: string): string;
+  /** Aborts when the daemon stops. */
+  readonly stopping: AbortSignal;
+}
+
+export type Runner = (probe: Probe) => Promise<Observation>;
+
+/** What an error text keeps at most. */
+const ERROR_CHARS = 1_024;
+/** A type that has not returned this long after its deadline is broken: its run is given up. */
+const GRACE_MS = 2_000;
+
+export function createRunner(parts: RunnerParts): Runner {
+  const { clock, stalls, redact } = parts;
+  return async function run(probe) {
+    const startedAt = clock.now();
+    const began = clock.monotonic();
+    const output = await runType(probe, parts);
+    failpoint('observed');
+    const stall = stalls.since(began);
+    const unknown = stall
+      ? stall.kind === 'pause'
+        ? 'paused_process'
+        : 'suspect'
+      : output.reason === 'internal'
+        ? 'internal'
+        : undefined;
+    return {
+      probe: probe.name,
+      startedAt,
+      latencyMs: output.latencyMs ?? clock.monotonic() - began,
+      reason: output.reason,
+      fields: output.fields,
+      ...(output.error !== undefined && { error: redact(output.error).slice(0, ERROR_CHARS) }),
+      ...(unknown && { unknown }),
+      ...(output.intervention && { intervention: output.intervention }),
+    };
+  };
+}
+
+/** An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. */
+async function runType(probe: Probe, parts: RunnerParts): Promise<ProbeOutput> {
+  const { probeTypes, clock, log, heartbeat, stopping } = parts;
+  const deadline = new AbortController();
+  const abort = () => deadline.abort(stopping.reason);
+  stopping.addEventListener('abort', abort, { once: true });
+  const timer = setTimeout(
+    () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
+    probe.timeoutMs,
+  );
+  const context: Context = { signal: deadline.signal, timeoutMs: probe.timeoutMs, clock, log };
+  const given = giveUp(deadline.signal);
+  try {
+    const type = probeTypes[probe.type];
+    if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
+    return await Promise.race([
+      type.run(probe.spec, { probe: probe.name, reads: fieldsRead(probe), heartbeat }, context),
+      given.promise,
+    ]);
+  } catch (error) {
+    log.error('probe_threw', { probe: probe.name, type: probe.type, error });
+    return { reason: 'internal', fields: {}, error: messageOf(error) };
+  } finally {
+    clearTimeout(timer);
+    given.cancel();
+    stopping.removeEventListener('abort', abort);
+  }
+}
+
+/** Top-level fields that a condition or an export names, once per definition: a type need not read what nobody looks at. */
+const READS = new WeakMap<Probe, ReadonlySet<string>>();
+
+function fieldsRead(probe: Probe): ReadonlySet<string> {
+  const known = READS.get(probe);
+  if (known) return known;
+  const conditions = [...probe.expect, ...probe.warn, ...probe.remediate.flatMap(({ when }) => when ?? [])];
+  const paths = conditions.flatMap((condition) => [
+    ...condition.paths,
+    ...condition.windows.flatMap(({ field }) => field ?? []),
+  ]);
+  const reads = new Set([...paths, ...probe.exportFields].map((path) => path.split('.', 1)[0] as string));
+  READS.set(probe, reads);
+  return reads;
+}
+
+/** Rejects when a run outlives its aborted signal. */
+function giveUp(signal: AbortSignal): { promise: Promise<never>; cancel(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const { promise, reject } = rejectable();
+  const late = () => reject(new AppError('probe_ignored_deadline', 'the probe did not end at its deadline'));
+  const aborted = () => {
+    timer = setTimeout(late, GRACE_MS);
+  };
+  signal.addEventListener('abort', aborted, { once: true });
+  return {
+    promise,
+    cancel() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', aborted);
+    },
+  };
+}
+
+function rejectable(): { promise: Promise<never>; reject(error: Error): void } {
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<never>((_, rejected) => {
+    reject = rejected;
+  });
+  return { promise, reject };
+}

@@ -1,0 +1,189 @@
+/**
+ * Everything that runs, put together: scheduler → pipeline → desk → healer and alerter, with the switches people have.
+ */
+import type { Configuration } from '../model.ts';
+import type { Clock, Commands, Log, Meter, Registries, ReloadOutcome, Store, Views } from '../ports.ts';
+import { createAlerter } from './alerter.ts';
+import { createAnnouncer } from './announcer.ts';
+import { createAttemptRunner } from './attempt-runner.ts';
+import { createCommands } from './commands.ts';
+import { createHealer } from './healer.ts';
+import { createIncidentDesk } from './incident-desk.ts';
+import { createPings } from './pings.ts';
+import { createPipeline } from './pipeline.ts';
+import { createPlanner } from './plan-facts.ts';
+import { createProbeSet } from './probe-set.ts';
+import { startRearm } from './rearm.ts';
+import { recoverAttempts } from './recovery.ts';
+import { startReminders } from './reminders.ts';
+import { createResultBuffer } from './result-buffer.ts';
+import { startRetention } from './retention.ts';
+import { createRunner } from './runner.ts';
+import { createScheduler } from './scheduler.ts';
+import { createSelfWatch } from './self-watch.ts';
+import { createSwitches } from './switches.ts';
+import { createTargetWatch } from './target-watch.ts';
+import { createViews } from './views.ts';
+
+export interface RuntimeParts {
+  readonly store: Store;
+  readonly registries: Registries;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: Meter;
+  redact(text: string): string;
+  random(): number;
+  /** Resource use of this process. */
+  readonly process: { cpuMs(): number; uptimeMs(): number; memoryBytes(): number };
+  /** Loads the home again and applies it. */
+  reload(by: string): Promise<ReloadOutcome>;
+}
+
+export interface Runtime {
+  readonly views: Views;
+  readonly commands: Commands;
+  start(configuration: Configuration): Promise<void>;
+  /** Takes over a configuration that has loaded; returns the names of the probes that changed. */
+  apply(configuration: Configuration): Promise<readonly string[]>;
+  /** Tells of a reload that failed, or that the home is whole again. */
+  reloadFailed(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
+  /** The HTTP server listens: pings can reach us from now on. */
+  listening(): void;
+  /** Drains within about ten seconds. */
+  stop(): Promise<void>;
+}
+
+/** Acts under way may end by themselves for this long when the daemon stops. */
+const DRAIN_MS = 6_000;
+
+export function createRuntime(parts: RuntimeParts): Runtime {
+  const { store, registries, clock, log, meter, redact, random } = parts;
+  const stopping = new AbortController();
+  const acting = new AbortController();
+  let configuration: Configuration | undefined;
+  let listeningSince = Number.POSITIVE_INFINITY;
+  let ready = false;
+
+  const current = (): Configuration => {
+    if (!configuration) throw new Error('the runtime was used before it was started');
+    return configuration;
+  };
+  const alerter = createAlerter({
+    ...{ store, notifierTypes: registries.notifierTypes, configuration: current, clock, log, meter, random },
+    onNotifierHealth: (notifier, healthy, error) => selfWatch.notifier(notifier, healthy, error),
+  });
+  const desk = createIncidentDesk({
+    ...{ store, clock, meter, onCommitted: () => alerter.wake() },
+    announcer: (openIncidents) => createAnnouncer({ clock, configuration: current, openIncidents }),
+  });
+  const probes = createProbeSet({ store, clock, desk });
+  const results = createResultBuffer({ store, log, meter });
+  const pings = createPings({
+    ...{ store, clock, probeTypes: registries.probeTypes, redact, listeningSince: () => listeningSince },
+    probes: () => current().probes.values(),
+    wake: (probe) => scheduler.wake(probe),
+  });
+  const selfWatch = createSelfWatch({
+    clock,
+    log,
+    meter,
+    desk,
+    process: parts.process,
+    onResumed: () => healer.look(),
+  });
+  const run = createRunner({
+    ...{ probeTypes: registries.probeTypes, clock, log, stalls: selfWatch.stalls, redact, heartbeat: pings.heartbeat },
+    stopping: stopping.signal,
+  });
+  const pipeline = createPipeline({
+    ...{ clock, log, meter, desk, results, run, live: probes.get, all: probes.all },
+    wake: (name) => scheduler.wake(name),
+    holdUntil: (live) => healer.holdUntil(live),
+    onChanged: () => healer.look(),
+  });
+  const scheduler = createScheduler({ clock, log, meter, run: pipeline.runNow });
+  const switches = createSwitches({
+    ...{ store, clock, log, onChanged: () => healer.look() },
+    freezeFile: () => current().settings.healing.freezeFile,
+  });
+  const planner = createPlanner({
+    ...{ clock, registries, switches, dependencies: pipeline.dependencies, configuration: current },
+    freshAfter: selfWatch.freshAfter,
+  });
+  const attempts = createAttemptRunner({
+    ...{ store, clock, log, meter, registries, desk, planner, redact, runNow: pipeline.runNow },
+    stopping: acting.signal,
+  });
+  const healer = createHealer({
+    ...{ store, clock, log, meter, desk, planner, attempts, switches, configuration: current, live: probes.get },
+  });
+  const targets = createTargetWatch({
+    ...{ probeTypes: registries.probeTypes, clock, log },
+    wake(probe, why) {
+      log.debug('probe_woken', { probe, why });
+      scheduler.wake(probe);
+    },
+  });
+  const background: { stop(): void | Promise<void> }[] = [];
+  const { views, refresh } = createViews({
+    ...{ clock, configuration: current, probes, desk, switches, scheduler, alerter, results, healer, selfWatch },
+    memoryBytes: parts.process.memoryBytes,
+    readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
+  });
+  const commands = createCommands({
+    ...{ store, clock, log, desk, switches, healer, pings, probes },
+    reload: parts.reload,
+  });
+
+  async function apply(next: Configuration): Promise<readonly string[]> {
+    configuration = next;
+    const changed = await probes.apply(next);
+    scheduler.set(probes.scheduled());
+    targets.set(next.probes.values());
+    alerter.wake();
+    healer.look();
+    return changed;
+  }
+
+  return {
+    views,
+    commands,
+    async start(first) {
+      configuration = first;
+      await desk.load();
+      await switches.load();
+      await apply(first);
+      await recoverAttempts({
+        ...{ store, log, desk, attempts, healer, configuration: current, live: probes.get },
+        gated: (type) => registries.actionTypes[type]?.gated === true,
+      });
+      alerter.start();
+      healer.start();
+      background.push(startReminders({ store, clock, log, desk, configuration: current }));
+      background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
+      background.push(startRetention({ store, clock, log, configuration: current }));
+      background.push(refresh());
+      ready = true;
+    },
+    apply,
+    reloadFailed: (outcome) => selfWatch.reload(outcome),
+    listening() {
+      listeningSince = clock.now();
+    },
+    async stop() {
+      ready = false;
+      await scheduler.stop();
+      targets.stop();
+      stopping.abort(new DOMException('the daemon stops', 'AbortError'));
+      const patience = setTimeout(() => acting.abort(new DOMException('the daemon stops', 'AbortError')), DRAIN_MS);
+      await healer.stop();
+      clearTimeout(patience);
+      acting.abort();
+      for (const part of background) await part.stop();
+      switches.stop();
+      selfWatch.stop();
+      await results.stop();
+      await alerter.stop();
+    },
+  };
+}

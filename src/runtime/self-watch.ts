@@ -1,0 +1,103 @@
+/**
+ * Watches the watcher: stalls and pauses of this process, notifiers that do not take alerts, reloads that fail. Each is an
+ * incident of source `self`, told once and closed when it is over.
+ */
+import { formatProblem } from '../errors.ts';
+import type { Problem } from '../model.ts';
+import type { Clock, Log, Meter, ReloadOutcome } from '../ports.ts';
+import { formatDuration } from '../units.ts';
+import type { IncidentDesk, SelfTrouble } from './incident-desk.ts';
+import { type Stall, type StallMonitor, startStallMonitor } from './stall-monitor.ts';
+
+export interface SelfWatchParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly desk: IncidentDesk;
+  readonly process: { cpuMs(): number; uptimeMs(): number };
+  onResumed(): void;
+}
+
+export interface SelfWatch {
+  readonly stalls: StallMonitor;
+  readonly startedAt: number;
+  /** Monotonic ms: what was seen before it is not acted on. */
+  freshAfter(): number;
+  notifier(name: string, healthy: boolean, error?: string): void;
+  reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
+  /** Why the last reload was refused. */
+  problems(): readonly Problem[];
+  stop(): void;
+}
+
+/** A stall is over when this long has passed without another. */
+const CALM_MS = 60_000;
+
+export function createSelfWatch({ clock, log, meter, desk, process, onResumed }: SelfWatchParts): SelfWatch {
+  let freshAfter = clock.monotonic();
+  let problems: readonly Problem[] = [];
+  let calm: NodeJS.Timeout | undefined;
+
+  function keep(work: Promise<void>): void {
+    work.catch((error: unknown) => log.error('self_incident_not_stored', { error }));
+  }
+
+  function onStall(stall: Stall): void {
+    const lasted = formatDuration(stall.durationMs);
+    log.warn(stall.kind === 'pause' ? 'process_paused' : 'loop_blocked', { duration_ms: stall.durationMs });
+    if (stall.kind === 'pause') {
+      freshAfter = stall.until;
+      meter.processPaused(stall.durationMs / 1_000);
+    }
+    const what = stall.kind === 'pause' ? `was paused for ${lasted}` : `was blocked for ${lasted} by its own work`;
+    keep(
+      desk.self('stall', {
+        title: 'Brainstem stood still',
+        cause: `Brainstem ${what}: nothing was watched meanwhile`,
+        severity: 'warning',
+      }),
+    );
+    clearTimeout(calm);
+    calm = setTimeout(() => keep(desk.self('stall', undefined)), CALM_MS);
+    calm.unref();
+    onResumed();
+  }
+
+  const stalls = startStallMonitor({
+    ...{ clock, onStall, onLag: meter.loopLag },
+    cpuMs: process.cpuMs,
+    uptimeMs: process.uptimeMs,
+  });
+
+  return {
+    stalls,
+    startedAt: clock.now(),
+    freshAfter: () => freshAfter,
+    notifier(name, healthy, error) {
+      const trouble: SelfTrouble = {
+        title: `Notifier ${name}`,
+        cause: `${name} does not take alerts: ${error ?? 'no answer'}`,
+        severity: 'warning',
+      };
+      keep(desk.self(`notifier:${name}`, healthy ? undefined : trouble));
+    },
+    async reload(outcome) {
+      problems = outcome?.problems ?? [];
+      const first = outcome?.problems[0];
+      const cause =
+        first &&
+        `${formatProblem(first)}${outcome.problems.length > 1 ? ` (and ${outcome.problems.length - 1} more)` : ''}`;
+      const trouble: SelfTrouble = {
+        title: 'Configuration',
+        cause: `the running configuration is kept: ${cause}`,
+        severity: 'warning',
+      };
+      await desk.self('reload', outcome && trouble);
+    },
+    problems: () => problems,
+    stop() {
+      clearTimeout(calm);
+      stalls.stop();
+    },
+  };
+}

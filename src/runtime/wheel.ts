@@ -1,0 +1,77 @@
+/**
+ * A ring wheel: thousands of due times behind one timer. Ticks are whole buckets of a monotonic clock; everything that
+ * falls into one bucket starts together, because a wake-up costs more than a probe.
+ */
+
+/** Width of a bucket in milliseconds. */
+export const TICK_MS = 50;
+
+/** One turn of the wheel: entries that are due later wait in their slot for their turn. */
+const SLOTS = 2_048;
+
+interface Entry<Key> {
+  readonly key: Key;
+  tick: number;
+}
+
+export class Wheel<Key> {
+  readonly #slots: Set<Entry<Key>>[] = Array.from({ length: SLOTS }, () => new Set());
+  readonly #entries = new Map<Key, Entry<Key>>();
+  /** Every tick before this one has been collected. */
+  #nextTick: number;
+
+  constructor(now: number) {
+    this.#nextTick = Math.floor(now / TICK_MS);
+  }
+
+  /** Due at `at` (monotonic ms), replacing an earlier due time of the same key. What is overdue is due at the next tick. */
+  set(key: Key, at: number): void {
+    this.delete(key);
+    const entry = { key, tick: Math.max(Math.ceil(at / TICK_MS), this.#nextTick) };
+    this.#entries.set(key, entry);
+    this.#slot(entry.tick).add(entry);
+  }
+
+  delete(key: Key): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    this.#slot(entry.tick).delete(entry);
+    this.#entries.delete(key);
+  }
+
+  /** Due time of a key, monotonic ms. */
+  dueAt(key: Key): number | undefined {
+    const entry = this.#entries.get(key);
+    return entry && entry.tick * TICK_MS;
+  }
+
+  /** Removes and returns everything due by `now`, oldest bucket first, each with the time its bucket was planned for. */
+  collect(now: number): { readonly key: Key; readonly plannedAt: number }[] {
+    const last = Math.floor(now / TICK_MS);
+    const due: { key: Key; plannedAt: number }[] = [];
+    // After a long pause one turn visits every slot; more turns would find nothing new.
+    const from = Math.max(this.#nextTick, last - SLOTS + 1);
+    for (let tick = from; tick <= last; tick += 1) {
+      for (const entry of this.#slot(tick)) {
+        if (entry.tick > last) continue;
+        this.#slot(tick).delete(entry);
+        this.#entries.delete(entry.key);
+        due.push({ key: entry.key, plannedAt: entry.tick * TICK_MS });
+      }
+    }
+    this.#nextTick = Math.max(this.#nextTick, last + 1);
+    return due;
+  }
+
+  /** When to look again, monotonic ms: the next bucket that holds anything, or one turn from now. */
+  nextAt(): number {
+    for (let tick = this.#nextTick; tick < this.#nextTick + SLOTS; tick += 1) {
+      for (const entry of this.#slot(tick)) if (entry.tick === tick) return tick * TICK_MS;
+    }
+    return (this.#nextTick + SLOTS) * TICK_MS;
+  }
+
+  #slot(tick: number): Set<Entry<Key>> {
+    return this.#slots[tick % SLOTS] as Set<Entry<Key>>;
+  }
+}
