@@ -1,4 +1,9 @@
 /** Every action type by its YAML key. Adding one is one file beside this one and one line here. */
 import type { ActionTypes } from '../ports.ts';
+import { docker } from './docker.ts';
+import { exec } from './exec.ts';
 
-export const actionTypes: ActionTypes = {};
+export const actionTypes: ActionTypes = {
+  docker,
+  exec,
+};

@@ -1,4 +1,13 @@
 /** Every probe type by its key in YAML. Adding one is a file beside this one and a line here. */
 import type { ProbeTypes } from '../ports.ts';
+import { createDockerProbeType } from './docker.ts';
+import { exec } from './exec.ts';
+import { http } from './http.ts';
+import { tcp } from './tcp.ts';
 
-export const probeTypes: ProbeTypes = {};
+export const probeTypes: ProbeTypes = {
+  docker: createDockerProbeType(),
+  exec,
+  http,
+  tcp,
+};
