@@ -1,0 +1,111 @@
+/** A TCP connection to a host by name or address, within a run's deadline. */
+import { connect, isIP, type Socket } from 'node:net';
+import { z } from 'zod';
+import { ProbeFailure } from './failure.ts';
+import type { Lifeline } from './lifeline.ts';
+import { type Family, type NameResolver, NoAddress } from './resolve.ts';
+
+export interface Endpoint {
+  /** A name, or a literal address without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Route {
+  /** Families in order of preference. */
+  readonly families: readonly Family[];
+  /** `address:port` of a name server to ask instead of the system's. */
+  readonly nameServer: string | undefined;
+}
+
+export interface Connection {
+  readonly socket: Socket;
+  /** The address that answered. */
+  readonly address: string;
+}
+
+const FAMILIES = { any: [4, 6], prefer_ip6: [6, 4], ip4: [4], ip6: [6] } as const;
+
+/** The options that every probe of a network address has. */
+export const routeOptions = {
+  ip_protocol: z
+    .enum(['any', 'prefer_ip6', 'ip4', 'ip6'])
+    .default('any')
+    .describe('Address family. any: IPv4, then IPv6; prefer_ip6: the other way round; ip4, ip6: this one only'),
+  resolver: z
+    .string()
+    .refine(isNameServer, 'is not a name server; write an address and a port: 127.0.0.1:53 or [::1]:53')
+    .optional()
+    .describe('Name server to ask, as address:port. Default: /etc/hosts, then the servers of /etc/resolv.conf'),
+};
+
+export function routeOf(spec: {
+  readonly ip_protocol: keyof typeof FAMILIES;
+  readonly resolver?: string | undefined;
+}): Route {
+  return { families: FAMILIES[spec.ip_protocol], nameServer: spec.resolver };
+}
+
+function isNameServer(text: string): boolean {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  return match !== null && isIP(match[1] ?? match[2] ?? '') > 0 && port > 0 && port < 65_536;
+}
+
+/**
+ * Connects to the first address that answers. The next family is tried when the first has no address or is refused
+ * at once, not when it swallows the deadline. Rejects with the first family's failure.
+ */
+export async function open(endpoint: Endpoint, route: Route, line: Lifeline, resolver: NameResolver) {
+  if (isIP(endpoint.host) > 0) return await attempt(endpoint.host, endpoint.port, line);
+  let first: ProbeFailure | undefined;
+  for (const family of route.families) {
+    try {
+      line.enter('resolve');
+      const addresses = await resolver.resolve(endpoint.host, family, route.nameServer, line.signal);
+      return await openAny(addresses, endpoint.port, line);
+    } catch (error) {
+      if (!allowsAnother(error)) throw error;
+      // An address that refuses says more than a family that has none.
+      if (first === undefined || first instanceof NoAddress) first = error;
+    }
+  }
+  throw first ?? new ProbeFailure('dns', `${endpoint.host} has no address`);
+}
+
+function allowsAnother(error: unknown): error is ProbeFailure {
+  if (!(error instanceof ProbeFailure)) return false;
+  return error instanceof NoAddress || error.reason === 'connect_refused' || error.reason === 'unreachable';
+}
+
+/** Each address but the last gets an equal share of the time that is left, so that a dead one cannot hide the others. */
+async function openAny(addresses: readonly string[], port: number, line: Lifeline): Promise<Connection> {
+  const others = addresses.slice(0, -1);
+  for (const [index, address] of others.entries()) {
+    const shareMs = line.remainingMs() / (addresses.length - index);
+    try {
+      return await attempt(address, port, line, shareMs);
+    } catch (error) {
+      if (line.signal.aborted || !(error instanceof ProbeFailure)) throw error;
+      line.release();
+    }
+  }
+  return await attempt(addresses.at(-1) ?? '', port, line);
+}
+
+async function attempt(address: string, port: number, line: Lifeline, withinMs?: number): Promise<Connection> {
+  line.enter('connect');
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await line.until((done) => {
+      const socket = connect({ host: address, port });
+      line.hold(socket);
+      socket.on('error', line.fail);
+      socket.once('connect', () => done({ socket, address }));
+      if (withinMs === undefined) return;
+      timer = setTimeout(() => line.fail(new ProbeFailure('connect_timeout', `no answer from ${address}`)), withinMs);
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}

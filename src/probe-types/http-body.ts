@@ -1,0 +1,110 @@
+/** Reads the body of an answer: decoded, capped at every layer, and no more of it kept than is wanted. */
+import type { IncomingMessage } from 'node:http';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { ProbeFailure } from './failure.ts';
+import type { Lifeline } from './lifeline.ts';
+
+/** More layers have no honest use. */
+const MAX_LAYERS = 3;
+
+export interface Body {
+  /** Decoded bytes that were read. */
+  readonly bytes: number;
+  /** The first of them, as far as they are wanted. */
+  readonly content: Buffer;
+  /** Reading stopped at the cap. */
+  readonly truncated: boolean;
+}
+
+export interface BodyLimits {
+  /** Cap on the bytes of the body, raw and after each layer of decoding. */
+  readonly maxBytes: number;
+  /** How many decoded bytes to keep. */
+  readonly keepBytes: number;
+}
+
+type Decoder = ReturnType<typeof createGunzip>;
+
+const DECODERS: Readonly<Record<string, () => Decoder>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+
+/** Resolves at the end of the body or at the cap, where the caller closes the connection. */
+export async function readBody(response: IncomingMessage, limits: BodyLimits, line: Lifeline): Promise<Body> {
+  const decoders = decodersFor(response.headers['content-encoding']);
+  for (const decoder of decoders) {
+    line.hold(decoder);
+    decoder.on('error', line.fail);
+  }
+  line.enter('transfer');
+  response.on('error', line.fail);
+  return await line.until((done) => {
+    const collector = new Collector(limits, done);
+    let source: IncomingMessage | Decoder = response;
+    for (const decoder of decoders) {
+      feed(source, decoder, limits, collector);
+      source = decoder;
+    }
+    source.on('data', (chunk: Buffer) => collector.add(chunk));
+    source.on('end', () => collector.finish(false));
+  });
+}
+
+/** Encodings in the order of undoing them, RFC 9110, 8.4. */
+function decodersFor(header: string | undefined): readonly Decoder[] {
+  if (header === undefined) return [];
+  const names = header
+    .toLowerCase()
+    .split(',', MAX_LAYERS + 1)
+    .map((name) => name.trim());
+  const encodings = names.filter((name) => name !== '' && name !== 'identity').reverse();
+  if (names.length > MAX_LAYERS)
+    throw new ProbeFailure('protocol', `more than ${MAX_LAYERS} layers of Content-Encoding`);
+  return encodings.map((name) => {
+    const create = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined;
+    if (!create) throw new ProbeFailure('protocol', `unknown Content-Encoding: ${name.slice(0, 40)}`);
+    return create();
+  });
+}
+
+/** Without backpressure: what waits in a decoder is bounded by the cap on what is written to it. */
+function feed(source: IncomingMessage | Decoder, decoder: Decoder, limits: BodyLimits, collector: Collector): void {
+  let bytes = 0;
+  source.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > limits.maxBytes) collector.finish(true);
+    else decoder.write(chunk);
+  });
+  source.on('end', () => decoder.end());
+}
+
+class Collector {
+  readonly #limits: BodyLimits;
+  readonly #done: (body: Body) => void;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #kept = 0;
+
+  constructor(limits: BodyLimits, done: (body: Body) => void) {
+    this.#limits = limits;
+    this.#done = done;
+  }
+
+  add(chunk: Buffer): void {
+    const room = this.#limits.maxBytes - this.#bytes;
+    this.#bytes += Math.min(chunk.length, room);
+    const wanted = Math.min(chunk.length, room, this.#limits.keepBytes - this.#kept);
+    if (wanted > 0) {
+      this.#chunks.push(wanted === chunk.length ? chunk : chunk.subarray(0, wanted));
+      this.#kept += wanted;
+    }
+    if (chunk.length > room) this.finish(true);
+  }
+
+  finish(truncated: boolean): void {
+    this.#done({ bytes: this.#bytes, content: Buffer.concat(this.#chunks), truncated });
+  }
+}

@@ -1,0 +1,131 @@
+/** What is sent: one hop of a run, prepared as far as it can be before the run. */
+import { Buffer } from 'node:buffer';
+import { ProbeFailure } from './failure.ts';
+import type { HttpSpec } from './http-spec.ts';
+
+export interface Hop {
+  readonly url: URL;
+  readonly isTls: boolean;
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly method: string;
+  /** What stands in the request line when no proxy is asked. */
+  readonly path: string;
+  /** Name, value, name, value …, as node:http takes them without looking at them again. */
+  readonly headers: readonly string[];
+  readonly body: Buffer | undefined;
+  /** The origin of the definition's URL, reached without a detour: only there credentials go. */
+  readonly isTrusted: boolean;
+}
+
+/** Configured headers that say nothing about who asks: they go to other origins too. */
+const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'accept-language',
+  'cache-control',
+  'content-type',
+  'user-agent',
+]);
+
+const SENSIBLE_HEADERS = { 'User-Agent': 'Brainstem', Accept: '*/*' };
+
+/** @param token an `Authorization` that was fetched; undefined: what the spec says by itself. */
+export function firstHop(spec: HttpSpec, token?: string): Hop {
+  const url = new URL(spec.url);
+  const body = spec.body === undefined ? undefined : Buffer.from(spec.body);
+  return makeHop(spec, { url, method: spec.method, body, isTrusted: true }, token ?? staticAuthorization(spec));
+}
+
+/**
+ * The request that a redirect asks for, RFC 9110, 15.4. Rejects what must not be followed: another scheme than HTTP,
+ * a downgrade that is not allowed, a body for another origin.
+ */
+export function nextHop(spec: HttpSpec, hop: Hop, status: number, location: string, token: string | undefined): Hop {
+  const url = redirectTarget(hop.url, location);
+  if (hop.isTls && url.protocol === 'http:' && !spec.allow_downgrade) {
+    throw refusal(`from https to http (${printable(url)}); allow_downgrade: true follows it`);
+  }
+  const isTrusted = hop.isTrusted && url.origin === hop.url.origin;
+  const becomesGet = hop.method !== 'HEAD' && (status === 303 || (status <= 302 && hop.method === 'POST'));
+  const method = becomesGet ? 'GET' : hop.method;
+  const body = becomesGet ? undefined : hop.body;
+  if (body && !isTrusted) throw refusal(`that would send the body to another origin (${printable(url)})`);
+  return makeHop(spec, { url, method, body, isTrusted }, token ?? staticAuthorization(spec));
+}
+
+function redirectTarget(from: URL, location: string): URL {
+  if (!URL.canParse(location, from.href)) throw refusal('to something that is not a URL');
+  const url = new URL(location, from);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw refusal(`to the scheme ${url.protocol.slice(0, 20)}`);
+  return url;
+}
+
+function refusal(what: string): ProbeFailure {
+  return new ProbeFailure('protocol', `refused a redirect ${what}`);
+}
+
+/** A URL without userinfo, query and fragment: what may be shown. */
+export function printable(url: URL): string {
+  return `${url.origin}${url.pathname}`.slice(0, 500);
+}
+
+function makeHop(
+  spec: HttpSpec,
+  request: Pick<Hop, 'url' | 'method' | 'body' | 'isTrusted'>,
+  authorization: string | undefined,
+): Hop {
+  const { url, body, isTrusted } = request;
+  const isTls = url.protocol === 'https:';
+  return {
+    ...request,
+    isTls,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
+    path: url.pathname + url.search,
+    headers: headersFor(spec, url, body, isTrusted, isTrusted ? authorization : undefined),
+  };
+}
+
+function headersFor(
+  spec: HttpSpec,
+  url: URL,
+  body: Buffer | undefined,
+  isTrusted: boolean,
+  authorization: string | undefined,
+): readonly string[] {
+  const headers = new Map<string, readonly [string, string]>();
+  const set = (name: string, value: string) => headers.set(name.toLowerCase(), [name, value]);
+  set('Host', url.host);
+  for (const [name, value] of Object.entries(SENSIBLE_HEADERS)) set(name, value);
+  if (authorization !== undefined) set('Authorization', authorization);
+  for (const [name, value] of Object.entries(spec.headers)) {
+    if (value && (isTrusted || PUBLIC_HEADERS.has(name.toLowerCase()))) set(name, value);
+  }
+  if (body !== undefined) set('Content-Length', String(body.length));
+  return [...headers.values()].flat();
+}
+
+/** What is known without asking anybody: basic, bearer, or the userinfo of the URL. */
+function staticAuthorization({ auth, url }: HttpSpec): string | undefined {
+  if (auth?.basic) return basicAuthorization(auth.basic.username, auth.basic.password);
+  if (auth?.bearer) return `Bearer ${auth.bearer}`;
+  return auth ? undefined : userinfoAuthorization(new URL(url));
+}
+
+export function userinfoAuthorization(url: URL): string | undefined {
+  if (url.username === '' && url.password === '') return undefined;
+  return basicAuthorization(decodePercents(url.username), decodePercents(url.password));
+}
+
+/** Userinfo with a stray percent sign stands for itself. */
+function decodePercents(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll('%', ''), 'hex').toString());
+}
+
+/** RFC 7617, in UTF-8. */
+export function basicAuthorization(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}

@@ -1,0 +1,108 @@
+/** The options of the `http` probe type. */
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { z } from 'zod';
+import { messageOf } from '../errors.ts';
+import { bytes, secret } from '../spec.ts';
+import { routeOptions } from './connection.ts';
+import { tlsOptions } from './secure.ts';
+
+const MAX_BODY_LIMIT = 64 * 2 ** 20;
+
+/** A secret that may be empty, as `${TOKEN:-}` is: then nothing is sent. */
+function optionalSecret() {
+  return z.string().meta({ writeOnly: true });
+}
+
+/** Headers that carry credentials, in the spellings that people use: their values are secrets. */
+const secretHeaders = {
+  Authorization: optionalSecret().optional(),
+  authorization: optionalSecret().optional(),
+  Cookie: optionalSecret().optional(),
+  cookie: optionalSecret().optional(),
+  'X-Api-Key': optionalSecret().optional(),
+  'X-API-Key': optionalSecret().optional(),
+  'x-api-key': optionalSecret().optional(),
+  'X-Auth-Token': optionalSecret().optional(),
+  'x-auth-token': optionalSecret().optional(),
+};
+
+/** They follow from the connection and the body; a request that contradicts them is broken. */
+const OWN_HEADERS: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding', 'upgrade']);
+
+const headers = z
+  .object(secretHeaders)
+  .catchall(z.string())
+  .superRefine((record, context) => {
+    for (const [name, value] of Object.entries(record)) {
+      const problem = headerProblem(name, value ?? '');
+      if (problem !== undefined) context.addIssue({ code: 'custom', path: [name], message: problem });
+    }
+  });
+
+function headerProblem(name: string, value: string): string | undefined {
+  if (OWN_HEADERS.has(name.toLowerCase())) return 'is set by the probe itself';
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return undefined;
+  } catch (error) {
+    return `is not a valid header: ${messageOf(error)}`;
+  }
+}
+
+function httpUrl(schemes: readonly string[]) {
+  const accepts = (text: string) => URL.canParse(text) && schemes.includes(new URL(text).protocol);
+  return z.string().refine(accepts, `is not a URL that starts with ${schemes.map((s) => `${s}//`).join(' or ')}`);
+}
+
+const basic = z.strictObject({ username: z.string().min(1), password: optionalSecret().default('') });
+
+const oauth2 = z.strictObject({
+  token_url: httpUrl(['http:', 'https:']).describe(
+    'Where the token is fetched: client credentials grant, RFC 6749, 4.4',
+  ),
+  client_id: z.string().min(1),
+  client_secret: secret(),
+  scopes: z.array(z.string().min(1)).default([]),
+  parameters: z.record(z.string(), z.string()).default({}).describe('Further form fields, such as audience'),
+  credentials: z.enum(['header', 'body']).default('header').describe('How client id and secret are sent'),
+});
+
+const auth = z
+  .strictObject({
+    basic: basic.optional().describe('User name and password'),
+    bearer: optionalSecret().optional().describe('Token; empty: none is sent'),
+    oauth2: oauth2.optional().describe('Client credentials; the token is kept until it expires or is refused'),
+  })
+  .refine((value) => Object.values(value).filter((one) => one !== undefined).length === 1, {
+    message: 'wants exactly one of basic, bearer and oauth2',
+  });
+
+export const httpSpec = z.strictObject({
+  url: httpUrl(['http:', 'https:']).describe('What is asked for; userinfo in it is sent as basic authentication'),
+  method: z
+    .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+    .default('GET')
+    .describe('Request method'),
+  headers: headers.default({}).describe('Request headers; one with an empty value is not sent'),
+  body: z.string().optional().describe('Request body'),
+  auth: auth.optional().describe('Sent to the origin of `url` alone, never to where it redirects'),
+  tls: tlsOptions.optional().describe('Client certificate (mTLS), authorities, server name'),
+  redirects: z
+    .number()
+    .int()
+    .min(0)
+    .max(50)
+    .default(10)
+    .describe('How many redirects to follow; 0: a redirect is the answer. More than that fail with `protocol`'),
+  allow_downgrade: z.boolean().default(false).describe('Follow a redirect from https to http'),
+  proxy: httpUrl(['http:'])
+    .optional()
+    .describe('HTTP proxy, with userinfo when it wants some. Proxy variables of the environment are not used'),
+  ...routeOptions,
+  max_body: bytes()
+    .refine((size) => size <= MAX_BODY_LIMIT, 'is more than 64MiB')
+    .prefault('1MiB')
+    .describe('Reading stops after so many bytes of the decoded body; that is no failure, see body_truncated'),
+});
+export type HttpSpec = z.output<typeof httpSpec>;

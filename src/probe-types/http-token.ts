@@ -1,0 +1,84 @@
+/** OAuth 2.0 client credentials (RFC 6749, 4.4): a token fetched over the probe's own connections, kept while it is good. */
+import { z } from 'zod';
+import { ProbeFailure } from './failure.ts';
+import { readBody } from './http-body.ts';
+import { type Access, type Exchange, send } from './http-exchange.ts';
+import { basicAuthorization, firstHop, type Hop } from './http-request.ts';
+import { type HttpSpec, httpSpec } from './http-spec.ts';
+
+type Oauth2 = NonNullable<NonNullable<HttpSpec['auth']>['oauth2']>;
+
+const MAX_ANSWER_BYTES = 64 * 2 ** 10;
+/** A token is renewed this long before its end, so that it does not expire under way. */
+const MARGIN_MS = 10_000;
+/** RFC 6749 leaves the lifetime open when the server does not say it. */
+const UNSTATED_LIFETIME_S = 300;
+
+const tokenAnswer = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number().positive().optional() });
+
+export interface TokenSource {
+  /** The `Authorization` to send. Rejects with a ProbeFailure `auth`. */
+  authorization(exchange: Exchange): Promise<string>;
+  /** The target did not accept it: the next run fetches another. */
+  refused(): void;
+}
+
+export function createTokenSource(options: Oauth2, access: Access): TokenSource {
+  let kept: { readonly authorization: string; readonly until: number } | undefined;
+  return {
+    async authorization(exchange) {
+      if (kept && kept.until > exchange.now) return kept.authorization;
+      const token = await fetchToken(options, access, exchange);
+      const lifetimeMs = (token.expires_in ?? UNSTATED_LIFETIME_S) * 1_000;
+      kept = { authorization: `Bearer ${token.access_token}`, until: exchange.now + lifetimeMs - MARGIN_MS };
+      return kept.authorization;
+    },
+    refused() {
+      kept = undefined;
+    },
+  };
+}
+
+async function fetchToken(options: Oauth2, access: Access, exchange: Exchange): Promise<z.output<typeof tokenAnswer>> {
+  try {
+    const response = await send(tokenRequest(options), access, exchange);
+    const body = await readBody(response, { maxBytes: MAX_ANSWER_BYTES, keepBytes: MAX_ANSWER_BYTES }, exchange.line);
+    if (response.statusCode !== 200) throw new ProbeFailure('auth', `it answered ${response.statusCode}`);
+    return parseToken(body.content.toString());
+  } catch (error) {
+    if (!(error instanceof ProbeFailure)) throw error;
+    throw new ProbeFailure('auth', `no token from ${new URL(options.token_url).host}: ${error.message}`, {
+      cause: error,
+    });
+  } finally {
+    exchange.line.release();
+  }
+}
+
+function parseToken(text: string): z.output<typeof tokenAnswer> {
+  try {
+    return tokenAnswer.parse(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
+    throw new ProbeFailure('auth', 'its answer holds no access_token', { cause: error });
+  }
+}
+
+function tokenRequest(options: Oauth2): Hop {
+  const form = new URLSearchParams({ grant_type: 'client_credentials', ...options.parameters });
+  if (options.scopes.length > 0) form.set('scope', options.scopes.join(' '));
+  const inBody = options.credentials === 'body';
+  if (inBody) {
+    form.set('client_id', options.client_id);
+    form.set('client_secret', options.client_secret);
+  }
+  const spec = httpSpec.parse({
+    url: options.token_url,
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded', Accept: 'application/json' },
+    body: form.toString(),
+  });
+  // RFC 6749, 2.3.1: both are form-encoded before they become basic credentials.
+  const credentials = [options.client_id, options.client_secret].map(encodeURIComponent) as [string, string];
+  return firstHop(spec, inBody ? undefined : basicAuthorization(...credentials));
+}

@@ -1,0 +1,144 @@
+/** Probe type `http`: a request over a fresh connection, redirects followed under a policy, everything capped. */
+import type { IncomingMessage } from 'node:http';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
+import { routeOf } from './connection.ts';
+import { ProbeFailure } from './failure.ts';
+import { readBody } from './http-body.ts';
+import { type Access, type Exchange, proxyOf, send } from './http-exchange.ts';
+import { httpFamilies } from './http-families.ts';
+import { httpFields, type Sighting, toFields, wantedBytes } from './http-fields.ts';
+import { firstHop, type Hop, nextHop, printable } from './http-request.ts';
+import { type HttpSpec, httpSpec } from './http-spec.ts';
+import { createTokenSource, type TokenSource } from './http-token.ts';
+import { Lifeline } from './lifeline.ts';
+import { createResolver, type NameResolver } from './resolve.ts';
+import { createContextSource } from './secure.ts';
+
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** What a spec means, worked out once: no URL is parsed on the way of a plain run. */
+interface Prepared {
+  readonly spec: HttpSpec;
+  readonly hop: Hop;
+  readonly target: string;
+  readonly access: Access;
+  readonly tokens: TokenSource | undefined;
+}
+
+/** A type with its own name cache, default TLS context and prepared specs. */
+export function createHttp(resolver: NameResolver = createResolver()): ProbeType<typeof httpSpec> {
+  const prepared = new WeakMap<HttpSpec, Prepared>();
+  let defaultContext: SecureContext | undefined;
+  // Making one parses all built-in authorities.
+  const sharedContext = () => (defaultContext ??= createSecureContext());
+  const prepare = (spec: HttpSpec) => {
+    const known = prepared.get(spec);
+    if (known) return known;
+    const made = prepareSpec(spec, sharedContext);
+    prepared.set(spec, made);
+    return made;
+  };
+  return {
+    name: 'http',
+    summary: 'An HTTP or HTTPS endpoint: status, headers, body, JSON, certificate and the time of each phase',
+    spec: httpSpec,
+    mainOption: 'url',
+    example: `- name: shop
+  http: { url: "http://127.0.0.1:8080/health" }
+  expect:
+    - status == 200
+    - json.status == "operational"
+`,
+    fields: httpFields,
+    families: httpFamilies,
+    impliedExpect: { unlessNames: 'status', source: 'status >= 200 && status < 300' },
+    target: (spec) => printable(new URL(spec.url)),
+    run: (spec, input, context) => runHttp(prepare(spec), resolver, input, context),
+  };
+}
+
+export const http = createHttp();
+
+function prepareSpec(spec: HttpSpec, sharedContext: () => SecureContext): Prepared {
+  const ownContext = spec.tls && createContextSource(spec.tls);
+  const authorities =
+    spec.tls?.ca === undefined ? sharedContext : createContextSource({ ...spec.tls, cert: undefined, key: undefined });
+  const access: Access = {
+    route: routeOf(spec),
+    proxy: proxyOf(spec.proxy),
+    contextFor: (hop) => (hop.isTrusted && ownContext ? ownContext() : authorities()),
+    serverName: spec.tls?.server_name,
+    insecure: spec.tls?.insecure_skip_verify ?? false,
+  };
+  const hop = firstHop(spec);
+  const oauth2 = spec.auth?.oauth2;
+  const tokens = oauth2 && createTokenSource(oauth2, access);
+  return { spec, hop, target: printable(hop.url), access, tokens };
+}
+
+async function runHttp(
+  plan: Prepared,
+  resolver: NameResolver,
+  input: ProbeInput,
+  context: Context,
+): Promise<ProbeOutput> {
+  const line = new Lifeline(context);
+  const sighting = emptySighting(plan.target);
+  let failure: ProbeFailure | undefined;
+  try {
+    await visit(plan, sighting, { line, resolver, now: context.clock.now(), seen: sighting }, wantedBytes(input.reads));
+  } catch (error) {
+    if (!(error instanceof ProbeFailure)) throw error;
+    failure = error;
+  } finally {
+    line.close();
+  }
+  const fields = toFields(sighting, line, input.reads);
+  return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
+}
+
+/** Asks, and follows redirects, until there is an answer whose body can be read. */
+async function visit(plan: Prepared, sighting: Sighting, exchange: Exchange, keepBytes: number): Promise<void> {
+  const { spec, access, tokens } = plan;
+  const token = await tokens?.authorization({ ...exchange, seen: { ip: undefined, peer: undefined } });
+  let hop = token === undefined ? plan.hop : firstHop(spec, token);
+  for (;;) {
+    const response = await send(hop, access, exchange);
+    note(sighting, response);
+    if (response.statusCode === 401) tokens?.refused();
+    const { location } = response.headers;
+    if (spec.redirects === 0 || location === undefined || !REDIRECTS.has(sighting.status ?? 0)) {
+      sighting.body = await readBody(response, { maxBytes: spec.max_body, keepBytes }, exchange.line);
+      return;
+    }
+    hop = nextHop(spec, hop, sighting.status ?? 0, location, token);
+    exchange.line.release();
+    if (sighting.redirects === spec.redirects) throw tooMany(spec.redirects, hop);
+    sighting.redirects += 1;
+    sighting.finalUrl = printable(hop.url);
+  }
+}
+
+function tooMany(limit: number, next: Hop): ProbeFailure {
+  return new ProbeFailure('protocol', `more than ${limit} redirects; the next one leads to ${printable(next.url)}`);
+}
+
+function note(sighting: Sighting, response: IncomingMessage): void {
+  sighting.status = response.statusCode;
+  sighting.httpVersion = Number(response.httpVersion);
+  sighting.headers = response.headers;
+}
+
+function emptySighting(target: string): Sighting {
+  return {
+    ip: undefined,
+    peer: undefined,
+    status: undefined,
+    httpVersion: undefined,
+    headers: undefined,
+    body: undefined,
+    redirects: 0,
+    finalUrl: target,
+  };
+}

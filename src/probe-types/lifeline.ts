@@ -1,0 +1,86 @@
+/** The life of one network run: its deadline, its phases and everything it holds open. */
+import type { Clock } from '../ports.ts';
+import { classify, deadlineFailure, type Phase } from './failure.ts';
+
+export interface Destroyable {
+  destroy(): void;
+}
+
+/**
+ * One step is in flight at a time. An abort rejects that step with what the deadline means in its phase, and `close`
+ * destroys all that was opened: so nothing outlives a run, however it ended.
+ */
+export class Lifeline {
+  /** Milliseconds spent in each phase so far, over all hops. */
+  readonly phases: Record<`${Phase}_ms`, number> = {
+    resolve_ms: 0,
+    connect_ms: 0,
+    tls_ms: 0,
+    processing_ms: 0,
+    transfer_ms: 0,
+  };
+  readonly signal: AbortSignal;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #timeoutMs: number;
+  #phase: Phase = 'resolve';
+  #phaseSince: number;
+  #held: Destroyable[] = [];
+  #reject: ((error: Error) => void) | undefined;
+
+  constructor(context: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly clock: Clock }) {
+    this.signal = context.signal;
+    this.#clock = context.clock;
+    this.#timeoutMs = context.timeoutMs;
+    this.#startedAt = context.clock.monotonic();
+    this.#phaseSince = this.#startedAt;
+    this.signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** Error listener of everything that is opened: ends the step in flight; without one it is of no interest. */
+  readonly fail = (error: Error): void => {
+    this.#reject?.(classify(error, this.#phase));
+  };
+
+  readonly #abort = (): void => {
+    this.#reject?.(deadlineFailure(this.#phase));
+  };
+
+  remainingMs(): number {
+    return this.#startedAt + this.#timeoutMs - this.#clock.monotonic();
+  }
+
+  enter(phase: Phase): void {
+    const now = this.#clock.monotonic();
+    this.phases[`${this.#phase}_ms`] += now - this.#phaseSince;
+    this.#phase = phase;
+    this.#phaseSince = now;
+  }
+
+  /** Waits for `done`, for `fail`, or for the deadline. */
+  until<T>(start: (done: (value: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#reject = reject;
+      if (this.signal.aborted) this.#abort();
+      else start(resolve);
+    });
+  }
+
+  hold(opened: Destroyable): void {
+    this.#held.push(opened);
+  }
+
+  /** Destroys what is open; the run goes on with the next connection. */
+  release(): void {
+    this.#reject = undefined;
+    for (const opened of this.#held.reverse()) opened.destroy();
+    this.#held = [];
+  }
+
+  /** Ends the run. Idempotent. */
+  close(): void {
+    this.enter(this.#phase);
+    this.signal.removeEventListener('abort', this.#abort);
+    this.release();
+  }
+}

@@ -1,0 +1,144 @@
+/** Probe type `tcp`: a connection, and a dialogue of plain sends and expectations over it. */
+import { domainToASCII } from 'node:url';
+import { RE2JS } from 're2js';
+import { z } from 'zod';
+import { messageOf } from '../errors.ts';
+import type { FieldDeclarations } from '../model.ts';
+import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
+import { type Endpoint, open, routeOf, routeOptions } from './connection.ts';
+import { ProbeFailure } from './failure.ts';
+import { phaseFields } from './http-fields.ts';
+import { Lifeline } from './lifeline.ts';
+import { addressFamilies } from './network-families.ts';
+import { createResolver, type NameResolver } from './resolve.ts';
+import { converse, type Step } from './tcp-dialogue.ts';
+
+const port = z.number().int().min(1).max(65_535);
+
+const step = z.union([
+  z.strictObject({
+    send: z.string().min(1).describe('Text to send, as UTF-8; "\\r\\n" ends a line of most protocols'),
+  }),
+  z.strictObject({
+    expect: z
+      .string()
+      .superRefine((pattern, context) => {
+        const problem = patternProblem(pattern);
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+      })
+      .describe('Regular expression (RE2, linear in time) that what is received must match; ^ and $ are ends of lines'),
+  }),
+]);
+
+const tcpSpec = z
+  .strictObject({
+    host: z.string().min(1).optional().describe('Name or address'),
+    port: port.optional(),
+    address: z
+      .string()
+      .refine(isAddress, 'is not host:port')
+      .optional()
+      .describe('Instead of host and port: host:port'),
+    steps: z.array(step).max(50).default([]).describe('What to send and what to expect, in order'),
+    ...routeOptions,
+  })
+  .refine((spec) => (spec.address === undefined) === (spec.host !== undefined && spec.port !== undefined), {
+    message: 'wants host and port, or address',
+  });
+type TcpSpec = z.output<typeof tcpSpec>;
+
+const tcpFields: FieldDeclarations = {
+  phases: phaseFields({
+    resolve: 'Name resolution',
+    connect: 'TCP connect',
+    processing: 'The dialogue of the steps',
+  }),
+  banner: { type: 'string', summary: 'What the server sent, first 4 KiB; null without an expect step' },
+  ip: { type: 'string', summary: 'Address that was connected to' },
+};
+
+interface Prepared {
+  readonly endpoint: Endpoint;
+  readonly steps: readonly Step[];
+}
+
+/** A type with its own name cache and prepared specs. */
+export function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof tcpSpec> {
+  const prepared = new WeakMap<TcpSpec, Prepared>();
+  const prepare = (spec: TcpSpec) => {
+    const known = prepared.get(spec);
+    if (known) return known;
+    const made = { endpoint: endpointOf(spec), steps: spec.steps.map(compileStep) };
+    prepared.set(spec, made);
+    return made;
+  };
+  return {
+    name: 'tcp',
+    summary: 'A TCP port: that it answers, and that a short dialogue over it goes as expected',
+    spec: tcpSpec,
+    mainOption: 'host',
+    example: `- name: redis
+  tcp:
+    host: 127.0.0.1
+    port: 6379
+    steps:
+      - send: "PING\\r\\n"
+      - expect: ^\\+PONG
+`,
+    fields: tcpFields,
+    families: addressFamilies,
+    target(spec) {
+      const { host, port } = endpointOf(spec);
+      return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    },
+    run: (spec, _input, context) => runTcp(spec, prepare(spec), resolver, context),
+  };
+}
+
+export const tcp = createTcp();
+
+async function runTcp(spec: TcpSpec, plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
+  const line = new Lifeline(context);
+  const heard = { banner: undefined as string | undefined };
+  let ip: string | undefined;
+  let failure: ProbeFailure | undefined;
+  try {
+    const connection = await open(plan.endpoint, routeOf(spec), line, resolver);
+    ip = connection.address;
+    if (plan.steps.length > 0) await converse(connection.socket, plan.steps, heard, line);
+  } catch (error) {
+    if (!(error instanceof ProbeFailure)) throw error;
+    failure = error;
+  } finally {
+    line.close();
+  }
+  const { resolve_ms, connect_ms, processing_ms } = line.phases;
+  const fields = { phases: { resolve_ms, connect_ms, processing_ms }, banner: heard.banner, ip };
+  return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
+}
+
+const ADDRESS = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/;
+
+function isAddress(text: string): boolean {
+  const number = Number(ADDRESS.exec(text)?.[3]);
+  return number >= 1 && number <= 65_535;
+}
+
+function endpointOf(spec: TcpSpec): Endpoint {
+  const match = ADDRESS.exec(spec.address ?? '');
+  const host = match?.[1] ?? match?.[2] ?? spec.host?.replace(/^\[|\]$/g, '') ?? '';
+  return { host: domainToASCII(host) || host, port: Number(match?.[3] ?? spec.port) };
+}
+
+function compileStep(step: TcpSpec['steps'][number]): Step {
+  return 'send' in step ? step : { expect: RE2JS.compile(step.expect, RE2JS.MULTILINE), source: step.expect };
+}
+
+function patternProblem(pattern: string): string | undefined {
+  try {
+    RE2JS.compile(pattern, RE2JS.MULTILINE);
+    return undefined;
+  } catch (error) {
+    return `is not a regular expression of RE2: ${messageOf(error)}`;
+  }
+}
