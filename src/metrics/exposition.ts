@@ -1,0 +1,134 @@
+/**
+ * What Prometheus sees: the blackbox series and states of every probe, computed from the views at each scrape, and the
+ * daemon's own instruments. A probe's series are absent whenever its last run says nothing about its target, so that
+ * neither a stuck scheduler nor a paused probe ever looks healthy.
+ */
+import { messageOf } from '../errors.ts';
+import { SEVERITIES } from '../model.ts';
+import type { Clock, Log, ProbeTypes, ProbeView, Views } from '../ports.ts';
+import type { Instruments } from './instruments.ts';
+import { probeFamilies, type ReportingView, stateFamilies } from './probe-families.ts';
+import { createProbeLabels, type ProbeLabels } from './probe-labels.ts';
+import { CONTENT_TYPES, ExpositionWriter, type Format, renderLabels, series } from './writer.ts';
+
+export interface ExpositionParts {
+  readonly views: Views;
+  readonly instruments: Instruments;
+  readonly probeTypes: ProbeTypes;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Applied to every label value that comes from a definition or an observation. */
+  redact(text: string): string;
+}
+
+export interface Exposition {
+  render(format: Format): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+/** Renders scrapes. A scrape reads one snapshot of the views, and yields to the event loop every 5 ms. */
+export function createExposition(parts: ExpositionParts): Exposition {
+  const labels = createProbeLabels(parts.redact);
+  const families = probeFamilies(parts.probeTypes, reportOnce(parts.log));
+  let declaredRevision = '';
+  return {
+    async render(format) {
+      const configuration = parts.views.configuration();
+      if (configuration.revision !== declaredRevision) parts.instruments.declare(configuration);
+      declaredRevision = configuration.revision;
+      const writer = new ExpositionWriter(format, parts.clock);
+      await writeProbes(writer, parts, labels, families);
+      writeDaemon(writer, parts.views);
+      await writeInstruments(writer, parts.instruments);
+      return { contentType: CONTENT_TYPES[format], body: writer.finish() };
+    },
+  };
+}
+
+/** A family that throws is a bug of its probe type: said once, its series left out, the scrape unharmed. */
+function reportOnce(log: Log): (family: string, error: unknown) => void {
+  const reported = new Set<string>();
+  return (family, error) => {
+    if (!reported.has(family)) log.error('metric_family_failed', { family, error: messageOf(error) });
+    reported.add(family);
+  };
+}
+
+async function writeProbes(
+  writer: ExpositionWriter,
+  { views, instruments }: ExpositionParts,
+  labels: ProbeLabels,
+  families: ReturnType<typeof probeFamilies>,
+): Promise<void> {
+  const all = views.probes();
+  const reporting = all.filter(isReporting);
+  const byType = groupByType(reporting);
+  const context = { writer, labels, dropped: (count: number) => instruments.dropped(count) };
+  for (const family of families) {
+    const concerned = family.types === 'all' ? reporting : family.types.flatMap((type) => byType.get(type) ?? []);
+    if (concerned.length > 0) await family.write(concerned, context);
+  }
+  for (const family of stateFamilies(instruments)) await family.write(all, context);
+}
+
+function groupByType(views: readonly ReportingView[]): Map<string, ReportingView[]> {
+  const groups = new Map<string, ReportingView[]>();
+  for (const view of views) {
+    const group = groups.get(view.probe.type);
+    if (group === undefined) groups.set(view.probe.type, [view]);
+    else group.push(view);
+  }
+  return groups;
+}
+
+/** The last run says something about the target, and says it about now. */
+function isReporting(view: ProbeView): view is ReportingView {
+  const { state } = view.state;
+  if (view.last === undefined || view.stale || state === 'paused' || state === 'unconfigured') return false;
+  return view.last.verdict.kind !== 'unknown';
+}
+
+function writeDaemon(writer: ExpositionWriter, views: Views): void {
+  writer.head({ name: 'brainstem_incidents_open', help: 'Incidents that are open now.', type: 'gauge' });
+  const open = views.openIncidents();
+  for (const severity of SEVERITIES) {
+    const count = open.filter((incident) => incident.severity === severity).length;
+    writer.sample(series('brainstem_incidents_open', renderLabels({ severity })), count);
+  }
+  writer.head({
+    name: 'brainstem_healing_held',
+    help: 'What holds healing back: 1 for the freeze and for a mode that is not auto; how many remediations are disarmed.',
+    type: 'gauge',
+  });
+  for (const [reason, value] of Object.entries(healingHeld(views))) {
+    writer.sample(series('brainstem_healing_held', renderLabels({ reason })), value);
+  }
+  writer.head({ name: 'brainstem_notification_queue', help: 'Notifications that wait for delivery.', type: 'gauge' });
+  const queues = views.queues();
+  for (const notifier of views.configuration().notifiers.keys()) {
+    writer.sample(series('brainstem_notification_queue', renderLabels({ notifier })), queues.get(notifier) ?? 0);
+  }
+}
+
+function healingHeld(views: Views): Record<string, number> {
+  const { mode } = views.configuration().settings.healing;
+  return {
+    frozen: views.frozen() === undefined ? 0 : 1,
+    disarmed: views.disarmed().length,
+    off: mode === 'off' ? 1 : 0,
+    observe: mode === 'observe' ? 1 : 0,
+    approve: mode === 'approve' ? 1 : 0,
+  };
+}
+
+async function writeInstruments(writer: ExpositionWriter, { registry }: Instruments): Promise<void> {
+  for (const metric of await registry.getMetricsAsJSON()) {
+    // prom-client's declaration says enum members; its values are these strings.
+    const type = String(metric.type) as 'gauge' | 'counter' | 'histogram' | 'summary';
+    writer.head({ name: metric.name, help: metric.help, type });
+    for (const { labels, value, ...sample } of metric.values) {
+      const name = 'metricName' in sample ? String(sample.metricName) : metric.name;
+      writer.sample(series(name, renderLabels(labels)), value);
+    }
+    await writer.breathe();
+  }
+}
