@@ -1,16 +1,26 @@
 /** Validates a tree against a schema: converts what came from variables, passes over what is unset, reports the rest. */
 import type { z } from 'zod';
 import { didYouMean } from './nearest.ts';
-import type { Problems } from './problems.ts';
+import { Problems } from './problems.ts';
 import { isSecretAt, keysAt, schemasAt } from './schema-walk.ts';
-import { filterKeys, nearestTree, type Path, plainValue, type Tree, treeAt, unsetNames } from './tree.ts';
+import {
+  filterKeys,
+  isBlank,
+  nearestTree,
+  type Path,
+  plainValue,
+  type Tree,
+  treeAt,
+  unsetNames,
+  withoutPath,
+} from './tree.ts';
 import { type Issue, predicate, sentence, subject } from './wording.ts';
 
-/** `invalid`: problems were added. `unset`: nothing is wrong, but variables are missing, so there is no value. */
+/** `invalid`: problems were added about these top-level keys. `unset`: nothing is wrong, but variables are missing, so there is no value. */
 export type Checked<T> =
   | { readonly kind: 'valid'; readonly value: T }
   | { readonly kind: 'unset' }
-  | { readonly kind: 'invalid' };
+  | { readonly kind: 'invalid'; readonly keys: ReadonlySet<string> };
 
 export interface CheckOptions {
   /** What the whole is called in messages, such as `"http"` or `a probe`. */
@@ -22,33 +32,53 @@ export interface CheckOptions {
 
 export function check<Schema extends z.ZodType>(
   schema: Schema,
-  tree: Tree,
+  written: Tree,
   options: CheckOptions,
 ): Checked<z.output<Schema>> {
   const replaced = new Map<Tree, unknown>();
-  for (;;) {
+  // Ends: each round either returns, or converts or drops one more scalar.
+  for (let tree = written; ; ) {
     // An empty message marks an issue whose author gave no words of his own.
     const result = schema.safeParse(plainValue(tree, replaced), { error: () => '' });
     if (result.success) return { kind: 'valid', value: result.data };
-    const issues = result.error.issues.filter((issue) => !isUnset(issue, tree)).flatMap(innermost);
+    const open = tree;
+    const issues = result.error.issues.filter((issue) => !isUnset(issue, open)).flatMap(innermost);
     if (issues.length === 0) return { kind: 'unset' };
-    if (convertAll(issues, tree, replaced)) continue;
+    tree = withoutBlanks(issues, tree);
+    if (tree !== open || convertAll(issues, tree, replaced)) continue;
     for (const issue of issues) report(issue, schema, tree, options);
-    return { kind: 'invalid' };
+    return { kind: 'invalid', keys: new Set(issues.flatMap(topLevelKeys)) };
   }
 }
 
-/** Like `check`, but a top-level key that lacks a variable is left out instead of leaving out everything. */
+/** An empty value that the schema does not take stands for no value at all. */
+function withoutBlanks(issues: readonly Issue[], tree: Tree): Tree {
+  return issues.reduce((rest, { path }) => {
+    const leaf = treeAt(rest, path);
+    return leaf !== undefined && isBlank(leaf) ? withoutPath(rest, path) : rest;
+  }, tree);
+}
+
+/**
+ * Like `check`, but what is wrong or unset leaves out only its top-level key, so that everything else is checked too.
+ * undefined: without those keys nothing can be told.
+ */
 export function checkKeys<Schema extends z.ZodType>(
   schema: Schema,
   tree: Tree,
   options: CheckOptions,
 ): z.output<Schema> | undefined {
   const first = check(schema, tree, options);
-  if (first.kind !== 'unset') return first.kind === 'valid' ? first.value : undefined;
-  const known = filterKeys(tree, (_, child) => unsetNames(child).length === 0);
-  const second = check(schema, known, options);
+  if (first.kind === 'valid') return first.value;
+  const wrong = first.kind === 'invalid' ? first.keys : new Set<string>();
+  const known = filterKeys(tree, (key, child) => !wrong.has(key) && unsetNames(child).length === 0);
+  const second = check(schema, known, { ...options, problems: new Problems() });
   return second.kind === 'valid' ? second.value : undefined;
+}
+
+function topLevelKeys(issue: Issue): readonly string[] {
+  if (issue.code === 'unrecognized_keys' && issue.path.length === 0) return issue.keys;
+  return issue.path.slice(0, 1).map(String);
 }
 
 /** The issue is about something that a missing variable leaves open. */
@@ -126,8 +156,9 @@ function report(issue: Issue, schema: z.ZodType, tree: Tree, options: CheckOptio
     const owner = subject(issue.path.slice(0, -1), options.whole);
     options.problems.add(place.keyLocation, `${owner} needs ${about}`);
   } else {
-    const said = predicate(issue, schemasAt(schema, issue.path), visible(issue.path, schema, treeAt(tree, issue.path)));
-    options.problems.add(place.location, sentence(about, said));
+    const found = treeAt(tree, issue.path);
+    const said = predicate(issue, schemasAt(schema, issue.path), visible(issue.path, schema, found));
+    options.problems.add(place.location, sentence(about, said) + origin(found));
   }
 }
 
@@ -147,6 +178,12 @@ function reportUnknownKeys(
     const place = nearestTree(tree, [...issue.path, key]);
     problems.add(place.keyLocation, `unknown key "${key}"${didYouMean(key, known)}`);
   }
+}
+
+/** A value from elsewhere is not shown, but where to look for it is. */
+function origin(tree: Tree | undefined): string {
+  const names = tree?.substitution?.names ?? [];
+  return names.length === 0 ? '' : ` (its value comes from ${names.join(', ')})`;
 }
 
 /** The value as it may be shown: never one from the environment, nor one that fills a secret. */

@@ -15,7 +15,7 @@ const name = () =>
     .regex(NAME, 'must begin with a small letter or digit and hold only a-z, 0-9, ".", "_" and "-", at most 100')
     .describe('Small letters, digits, ".", "_" and "-"; at most 100');
 
-const names = () => z.array(z.string());
+const names = () => z.array(z.string().min(1));
 const oneOrMore = <Item extends z.ZodType<string>>(item: Item) =>
   z.union([z.array(item), item]).transform((value): string[] => (Array.isArray(value) ? value : [value]));
 

@@ -37,7 +37,9 @@ export function schemasAt(schema: z.ZodType, path: Path): readonly z.ZodType[] {
 
 function childSchema(schema: z.ZodType, step: PropertyKey): z.ZodType | undefined {
   if (schema instanceof z.ZodObject) {
-    return Object.hasOwn(schema.shape, step) ? (schema.shape[String(step)] as z.ZodType) : undefined;
+    return (Object.hasOwn(schema.shape, step) ? schema.shape[String(step)] : schema.def.catchall) as
+      | z.ZodType
+      | undefined;
   }
   if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
   if (schema instanceof z.ZodArray) return schema.element as z.ZodType;

@@ -12,6 +12,8 @@ export interface Substitution {
   readonly values: readonly string[];
   /** The part of `values` that came from files: always secret. */
   readonly fileValues: readonly string[];
+  /** Every name that stands in it. */
+  readonly names: readonly string[];
   /** Names without a value and without a default. */
   readonly unset: readonly string[];
   /** The scalar is exactly one substitution, so that it may become a number, a boolean or a list. */
@@ -30,6 +32,7 @@ export function substitute(written: string, lookup: Lookup): Substitution | unde
   if (!written.includes('${')) return undefined;
   const values: string[] = [];
   const fileValues: string[] = [];
+  const names: string[] = [];
   const unset: string[] = [];
   let error: string | undefined;
   const text = written.replaceAll(TOKEN, (token, inner: string | undefined, closing: string) => {
@@ -39,9 +42,11 @@ export function substitute(written: string, lookup: Lookup): Substitution | unde
       error ??= `"${token}" is no substitution; ${NOTATION}`;
       return '';
     }
+    const name = reference['name'] ?? `file:${reference['path']}`;
+    names.push(name);
     const value = resolve(reference, lookup);
     if (value === undefined) {
-      if (reference['fallback'] === undefined) unset.push(reference['name'] ?? `file:${reference['path']}`);
+      if (reference['fallback'] === undefined) unset.push(name);
       return reference['fallback'] ?? '';
     }
     (reference['path'] === undefined ? values : fileValues).push(value);
@@ -51,6 +56,7 @@ export function substitute(written: string, lookup: Lookup): Substitution | unde
     text,
     values: [...values, ...fileValues],
     fileValues,
+    names,
     unset,
     whole: WHOLE.test(written),
     ...(error !== undefined && { error }),

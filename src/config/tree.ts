@@ -64,6 +64,22 @@ export function unsetNames(tree: Tree | undefined): readonly string[] {
   return [...names].sort();
 }
 
+/** `${NAME:-}` without a value: absent in a list, and wherever empty text cannot be taken. */
+export function isBlank({ substitution, value }: Tree): boolean {
+  return substitution?.whole === true && value === '';
+}
+
+/** The tree without what stands at a path of mappings. */
+export function withoutPath(tree: Tree, [step, ...rest]: Path): Tree {
+  const key = String(step);
+  const child = tree.children.get(key);
+  if (child === undefined || step === undefined) return tree;
+  const children = new Map(tree.children);
+  if (rest.length === 0) children.delete(key);
+  else children.set(key, withoutPath(child, rest));
+  return { ...tree, children };
+}
+
 /** `key:` with nothing behind it. */
 export function isEmpty(tree: Tree): boolean {
   return tree.kind === 'scalar' && tree.value === null;

@@ -5,7 +5,7 @@ import { Composer, type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCo
 import type { SourceLocation } from '../model.ts';
 import type { Problems } from './problems.ts';
 import { type Lookup, substitute } from './substitute.ts';
-import type { Tree } from './tree.ts';
+import { isBlank, type Tree } from './tree.ts';
 
 export const MAX_DEPTH = 64;
 export const MAX_ALIASES = 100;
@@ -129,7 +129,7 @@ class TreeBuilder {
       const place = keyNode?.range ? this.#locate(keyNode.range[0]) : location;
       const key = this.#key(keyNode, place, children);
       const child = this.#node(pair.value as Node | null, place, depth + 1);
-      if (key !== undefined && !isAbsent(child)) children.set(key, child);
+      if (key !== undefined) children.set(key, child);
     }
     return { kind: 'mapping', value: undefined, location, keyLocation, children };
   }
@@ -157,7 +157,7 @@ class TreeBuilder {
     for (const item of node.items as (Node | null)[]) {
       const place = item?.range ? this.#locate(item.range[0]) : location;
       const child = this.#node(item, place, depth + 1);
-      if (!isAbsent(child)) children.set(String(children.size), child);
+      if (!isBlank(child)) children.set(String(children.size), child);
     }
     return { kind: 'list', value: undefined, location, keyLocation, children };
   }
@@ -178,9 +178,4 @@ class TreeBuilder {
     if (source === value) return { textLocation: this.#locate(start) };
     return source.slice(1, -1) === value ? { textLocation: this.#locate(start + 1) } : {};
   }
-}
-
-/** `${NAME:-}` without a value: as if the key had not been written. */
-function isAbsent({ substitution, value }: Tree): boolean {
-  return substitution?.whole === true && value === '';
 }
