@@ -22,7 +22,7 @@ export interface ExpositionParts {
 }
 
 export interface Exposition {
-  render(format: Format): Promise<{ readonly contentType: string; readonly body: string }>;
+  render(format: Format): Promise<{ readonly contentType: string; readonly body: Buffer }>;
 }
 
 /** Renders scrapes. A scrape reads one snapshot of the views, and yields to the event loop every 5 ms. */

@@ -15,15 +15,18 @@ export interface FamilyHead {
   readonly type: 'gauge' | 'counter' | 'histogram' | 'summary';
 }
 
-const SLICE_MS = 5;
+/** Rendering time of a slice. Joining and encoding it costs about as much again, so that the loop is free every 5 ms. */
+const SLICE_MS = 2.5;
 /** Lines between two looks at the clock. */
 const STRIDE = 256;
 
-/** Collects lines; `breathe` lets the event loop run whenever a slice of 5 ms is over. */
+/** Collects lines; `breathe` lets the event loop run whenever a slice is over. */
 export class ExpositionWriter {
   readonly #format: Format;
   readonly #clock: Clock;
-  readonly #lines: string[] = [];
+  /** Lines of the present slice, and the encoded slices before it. */
+  #lines: string[] = [];
+  readonly #slices: Buffer[] = [];
   #sliceStartedAt: number;
   #nextLook = STRIDE;
 
@@ -52,8 +55,9 @@ export class ExpositionWriter {
   /** Undefined while the slice lasts, so that callers wait only when there is something to wait for. */
   breathe(): Promise<void> | undefined {
     if (this.#lines.length < this.#nextLook) return undefined;
-    this.#nextLook = this.#lines.length + STRIDE;
+    this.#nextLook += STRIDE;
     if (this.#clock.monotonic() - this.#sliceStartedAt < SLICE_MS) return undefined;
+    this.#endSlice();
     return new Promise((resolve) => {
       setImmediate(() => {
         this.#sliceStartedAt = this.#clock.monotonic();
@@ -62,9 +66,16 @@ export class ExpositionWriter {
     });
   }
 
-  finish(): string {
+  finish(): Buffer {
     if (this.#format === 'openmetrics') this.#lines.push('# EOF\n');
-    return this.#lines.join('');
+    this.#endSlice();
+    return Buffer.concat(this.#slices);
+  }
+
+  #endSlice(): void {
+    this.#slices.push(Buffer.from(this.#lines.join('')));
+    this.#lines = [];
+    this.#nextLook = STRIDE;
   }
 }
 

@@ -77,7 +77,7 @@ function build(secret = 'nothing-to-hide') {
     log: recordingLog(logged),
     redact: (text) => text.replaceAll(secret, '[redacted]'),
   });
-  const scrape = async (format: 'text' | 'openmetrics' = 'text') => (await exposition.render(format)).body;
+  const scrape = async (format: 'text' | 'openmetrics' = 'text') => (await exposition.render(format)).body.toString();
   return { ...instruments, scrape };
 }
 
