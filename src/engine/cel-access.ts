@@ -48,14 +48,18 @@ function compileIndex([containerNode, keyNode]: readonly [ASTNode, ASTNode], uni
   return (run) => member(container(run), key(run));
 }
 
-/** True when the field is there and not null. */
+/** True when the field is there and not null. As in CEL, it takes names with dots between and nothing else. */
 export function compileHas(node: ASTNode, [field, ...rest]: readonly ASTNode[], unit: Compilation): Evaluate {
-  if (!field || rest.length > 0 || (field.op !== '.' && field.op !== '[]')) {
-    throw new ConditionError('has() takes one field, such as has(json.version)', node.start);
+  if (field?.op !== '.' || rest.length > 0 || !isDotted(field)) {
+    throw new ConditionError('has() takes a field inside another: has(json.version)', node.start);
   }
   const evaluate = unit.compile(field);
   return (run) => {
     const value = evaluate(run);
     return value !== MISSING && value !== null;
   };
+}
+
+function isDotted(node: ASTNode): boolean {
+  return node.op === 'id' || (node.op === '.' && isDotted(node.args[0]));
 }
