@@ -34,6 +34,7 @@ export const exec: ActionType<typeof execSpec> = {
   resource: (_spec, remediation) => `exec:${remediation}`,
   readsOnly: (spec) => spec.read_only,
   fromProbe: () => false,
+  gated: true,
 };
 
 /** Errors: `child_not_recorded` when the store did not take the child; then the program was not started. */

@@ -2,12 +2,14 @@
 import type { ProbeTypes } from '../ports.ts';
 import { createDockerProbeType } from './docker.ts';
 import { exec } from './exec.ts';
+import { createHeartbeatProbeType } from './heartbeat.ts';
 import { http } from './http.ts';
 import { tcp } from './tcp.ts';
 
 export const probeTypes: ProbeTypes = {
   docker: createDockerProbeType(),
   exec,
+  heartbeat: createHeartbeatProbeType(),
   http,
   tcp,
 };
