@@ -42,6 +42,8 @@ export function attemptQueries(db: Kysely<Database>): AttemptQueries {
   };
 }
 
+const NOBODY = sql<boolean>`1 = 0`;
+
 type Attempts<Output> = SelectQueryBuilder<Database, 'attempts', Output>;
 
 /** `since` is about the act when only started attempts are asked for, else about the intent. */
@@ -53,7 +55,9 @@ function matching<Output>(query: Attempts<Output>, filter: Omit<AttemptFilter, '
   }
   const { started, states, since } = filter;
   if (started !== undefined) narrowed = narrowed.where('startedAt', started ? 'is not' : 'is', null);
-  if (states !== undefined) narrowed = narrowed.where('state', 'in', states);
+  // An empty list is not SQL everywhere.
+  if (states !== undefined)
+    narrowed = states.length > 0 ? narrowed.where('state', 'in', states) : narrowed.where(NOBODY);
   if (since !== undefined) narrowed = narrowed.where(started ? 'startedAt' : 'intendedAt', '>=', since);
   return narrowed;
 }

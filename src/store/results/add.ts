@@ -47,7 +47,7 @@ async function addDay(
   await createDay(transaction, engine.ddl, day);
   const cells: Cell[] = [];
   for (const result of results) {
-    const { id, fields } = await dictionary.find(transaction, day, result);
+    const { id, fields } = dictionary.known(day, result) ?? (await dictionary.record(transaction, day, result));
     const sinceMidnight = result.at - day * DAY_MS;
     const { value1, value2, more } = encodeValues(result.values, fields);
     cells.push(Math.floor(sinceMidnight / MINUTE_MS), id, sinceMidnight % MINUTE_MS);

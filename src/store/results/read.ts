@@ -49,9 +49,9 @@ async function readDay(
     ${minutesOf(first, end)}
     SELECT r.series_id, ${SINCE_MIDNIGHT} AS since_midnight, r.latency_us, r.verdict, r.reason, r.error,
       r.value_1 AS value1, r.value_2 AS value2, r.more
-    FROM minutes JOIN ${sql.table(tableOf(day))} AS r
-      ON r.minute = minutes.minute AND r.series_id IN (${sql.join(series.map(({ id }) => id))})
-    WHERE ${SINCE_MIDNIGHT} >= ${first} AND ${SINCE_MIDNIGHT} < ${end}
+    FROM minutes CROSS JOIN ${sql.table(tableOf(day))} AS r
+    WHERE r.minute = minutes.minute AND r.series_id IN (${sql.join(series.map(({ id }) => id))})
+      AND ${SINCE_MIDNIGHT} >= ${first} AND ${SINCE_MIDNIGHT} < ${end}
     ORDER BY r.minute DESC, r.offset_ms DESC
     LIMIT ${Math.min(limit, Number.MAX_SAFE_INTEGER)}`.execute(db);
   const byId = new Map(series.map((one) => [one.id, one]));
@@ -63,7 +63,10 @@ async function readDay(
 
 const SINCE_MIDNIGHT = sql<number>`(r.minute * ${sql.lit(MINUTE_MS)} + r.offset_ms)`;
 
-/** The minutes of a span of the day, one by one: rows lie by minute first, so each is one short search. */
+/**
+ * The minutes of a span of the day, one by one: rows lie by minute first, so each is one short search. (CROSS JOIN makes
+ * SQLite walk the minutes; left to itself it reads the whole day.)
+ */
 function minutesOf(first: number, end: number): RawBuilder<unknown> {
   const firstMinute = Math.floor(first / MINUTE_MS);
   const lastMinute = Math.floor((end - 1) / MINUTE_MS);

@@ -19,15 +19,18 @@ export class SeriesDictionary {
   readonly #series = new Map<string, Series>();
   readonly #days = new Map<number, Set<number>>();
 
-  /** The series of a result, recorded as having rows on this day. */
-  async find(db: Kysely<Database>, day: number, result: Result): Promise<Series> {
+  /** The series of a result, if it is known to be stored and recorded as having rows on this day. */
+  known(day: number, result: Result): Series | undefined {
+    const series = this.#series.get(keyOf(result));
+    return series && this.#days.get(day)?.has(series.id) ? series : undefined;
+  }
+
+  async record(db: Kysely<Database>, day: number, result: Result): Promise<Series> {
     const key = keyOf(result);
-    let series = this.#series.get(key);
-    if (!series) {
-      series = await record(db, result);
-      this.#series.set(key, series);
-    }
-    await this.#recordDay(db, day, series.id);
+    const series = this.#series.get(key) ?? (await recordSeries(db, result));
+    this.#series.set(key, series);
+    await recordDay(db, day, series.id);
+    this.#days.set(day, (this.#days.get(day) ?? new Set()).add(series.id));
     return series;
   }
 
@@ -35,18 +38,6 @@ export class SeriesDictionary {
   forget(): void {
     this.#series.clear();
     this.#days.clear();
-  }
-
-  async #recordDay(db: Kysely<Database>, day: number, seriesId: number): Promise<void> {
-    const recorded = this.#days.get(day) ?? new Set();
-    this.#days.set(day, recorded);
-    if (recorded.has(seriesId)) return;
-    await db
-      .insertInto('resultDays')
-      .values({ day, seriesId })
-      .onConflict((conflict) => conflict.columns(['day', 'seriesId']).doNothing())
-      .execute();
-    recorded.add(seriesId);
   }
 }
 
@@ -57,7 +48,7 @@ function keyOf({ probe, revision, values }: Result): string {
   return key;
 }
 
-async function record(db: Kysely<Database>, { probe, revision, values }: Result): Promise<Series> {
+async function recordSeries(db: Kysely<Database>, { probe, revision, values }: Result): Promise<Series> {
   const fields = fieldsOf(values);
   const row = { probe, revision, fields: JSON.stringify(fields) };
   await db
@@ -75,6 +66,14 @@ async function record(db: Kysely<Database>, { probe, revision, values }: Result)
   return { id, fields };
 }
 
+async function recordDay(db: Kysely<Database>, day: number, seriesId: number): Promise<void> {
+  await db
+    .insertInto('resultDays')
+    .values({ day, seriesId })
+    .onConflict((conflict) => conflict.columns(['day', 'seriesId']).doNothing())
+    .execute();
+}
+
 /** The series of a probe that have rows on each day. */
 export async function seriesByDay(db: Kysely<Database>, probe: string): Promise<ReadonlyMap<number, StoredSeries[]>> {
   const rows = await db
@@ -85,7 +84,7 @@ export async function seriesByDay(db: Kysely<Database>, probe: string): Promise<
     .execute();
   const days = new Map<number, StoredSeries[]>();
   for (const { day, fields, ...series } of rows) {
-    // Written by `record` above.
+    // Written by `recordSeries` above.
     const stored = { ...series, fields: readJson(fields, 'result series') as ValueFields };
     days.set(day, [...(days.get(day) ?? []), stored]);
   }

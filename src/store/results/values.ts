@@ -54,21 +54,25 @@ function columnOf(values: Values, name: string | undefined): number | null {
 }
 
 function pack(values: readonly Value[]): Uint8Array {
-  // A copy, because a Buffer from the pool would be sent with the whole pool around it.
-  return Uint8Array.from(Buffer.concat(values.map(packOne)));
+  const length = values.reduce<number>((sum, value) => sum + packedLength(value), 0);
+  // On memory of its own: a Buffer from the pool would be sent to the worker with the whole pool around it.
+  const bytes = Buffer.from(new ArrayBuffer(length));
+  let at = 0;
+  for (const value of values) at = packOne(bytes, at, value);
+  return bytes;
 }
 
-function packOne(value: Value): Buffer {
-  if (typeof value === 'boolean') return Buffer.of(value ? TAG.true : TAG.false);
-  if (typeof value === 'number') {
-    const packed = Buffer.alloc(9, TAG.number);
-    packed.writeDoubleLE(value, 1);
-    return packed;
-  }
-  const text = Buffer.from(value);
-  const head = Buffer.alloc(5, TAG.text);
-  head.writeUInt32LE(text.length, 1);
-  return Buffer.concat([head, text]);
+function packedLength(value: Value): number {
+  if (typeof value === 'boolean') return 1;
+  return typeof value === 'number' ? 9 : 5 + Buffer.byteLength(value);
+}
+
+/** Returns where the next one starts. */
+function packOne(bytes: Buffer, at: number, value: Value): number {
+  if (typeof value === 'boolean') return bytes.writeUInt8(value ? TAG.true : TAG.false, at);
+  if (typeof value === 'number') return bytes.writeDoubleLE(value, bytes.writeUInt8(TAG.number, at));
+  const start = bytes.writeUInt32LE(Buffer.byteLength(value), bytes.writeUInt8(TAG.text, at));
+  return start + bytes.write(value, start);
 }
 
 function unpack(packed: Uint8Array): Value[] {
