@@ -12,6 +12,8 @@ export interface WatchOptions {
   readonly debounceMs?: number;
   /** The home is hashed this often without any event too: network file systems send none. Default 10 s. */
   readonly rescanMs?: number;
+  /** `hashHome` of what was loaded; a difference to it is told at once. Default: the home as it is now. */
+  readonly baseline?: string;
   /** Hears when the home cannot be watched or read just now; watching goes on. */
   readonly log?: Log;
 }
@@ -22,10 +24,7 @@ export interface HomeWatch {
   close(): Promise<void>;
 }
 
-/**
- * Calls `onChange` after each change of a file that a configuration depends on. What is there when the watch is ready is
- * the baseline: load after that, so that no change falls between.
- */
+/** Calls `onChange` after each change of a file that a configuration depends on. */
 export function watchHome(home: string, onChange: () => void, options: WatchOptions = {}): HomeWatch {
   const homeWatch = new ContentWatch(home, onChange, options);
   return { ready: homeWatch.ready, close: () => homeWatch.close() };
@@ -45,10 +44,15 @@ class ContentWatch {
   #work: Promise<void>;
   #closed = false;
 
-  constructor(home: string, onChange: () => void, { debounceMs = 100, rescanMs = 10_000, log }: WatchOptions) {
+  constructor(
+    home: string,
+    onChange: () => void,
+    { debounceMs = 100, rescanMs = 10_000, baseline, log }: WatchOptions,
+  ) {
     this.#home = home;
     this.#onChange = onChange;
     this.#log = log;
+    this.#hash = baseline;
     this.#debounceMs = debounceMs;
     this.#watcher = watch(home, { ignoreInitial: true, ignored: (path) => !isOurs(home, path) });
     this.#watcher.on('all', () => this.#soon());
