@@ -1,0 +1,60 @@
+/**
+ * The Debian packages whose programs the tests use as real parts.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+export interface Part {
+  readonly package: string;
+  /** What the package brings, to see whether it is there. */
+  readonly provides: string;
+  /** The test files that need it. */
+  readonly suites: readonly string[];
+}
+
+const DOCKER_SUITES = ['probe-types/docker', 'action-types/docker', 'e2e/docker'];
+
+export const PARTS: readonly Part[] = [
+  { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER_SUITES },
+  { package: 'runc', provides: '/usr/sbin/runc', suites: DOCKER_SUITES },
+  { package: 'containerd', provides: '/usr/bin/containerd', suites: DOCKER_SUITES },
+  { package: 'iptables', provides: '/usr/sbin/iptables', suites: DOCKER_SUITES },
+  { package: 'busybox-static', provides: '/bin/busybox', suites: DOCKER_SUITES },
+  { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics', 'e2e/prometheus'] },
+  {
+    package: 'prometheus-blackbox-exporter',
+    provides: '/usr/bin/prometheus-blackbox-exporter',
+    suites: ['npm run bench'],
+  },
+  { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
+  { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http'] },
+  { package: 'faketime', provides: '/usr/bin/faketime', suites: ['probe-types/http'] },
+  { package: 'openssl', provides: '/usr/bin/openssl', suites: ['probe-types/http'] },
+];
+
+export function missingParts(): readonly Part[] {
+  return PARTS.filter(({ provides }) => !existsSync(provides));
+}
+
+/** One `apt-get install` of everything that is missing; nothing when all is there, or when we may not. */
+export function installParts(): void {
+  const missing = missingParts();
+  if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
+  console.log(`installing ${missing.map((part) => part.package).join(' ')}`);
+  apt(['update']);
+  apt([
+    'install',
+    '-y',
+    '--no-install-recommends',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    ...missing.map((part) => part.package),
+  ]);
+}
+
+function apt(args: readonly string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const { status, stdout, stderr } = spawnSync('apt-get', ['-qq', ...args], { env, encoding: 'utf8' });
+  // What is missing afterwards is named with its suites, so a failure here is reported but decides nothing by itself.
+  if (status !== 0) console.error(`apt-get ${args[0]} failed:\n${stdout}${stderr}`);
+}

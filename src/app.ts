@@ -1,0 +1,201 @@
+/**
+ * The only wiring: a home in, a running daemon out. Embeddable: everything of the process is handed in.
+ */
+import { loadConfiguration } from './config/load.ts';
+import { type HomeWatch, watchHome } from './config/watch.ts';
+import { ConfigurationError, formatProblem } from './errors.ts';
+import { armFailpoints } from './failpoint.ts';
+import type { RootLog } from './log.ts';
+import { createExposition } from './metrics/exposition.ts';
+import { createMeter } from './metrics/instruments.ts';
+import type { Configuration } from './model.ts';
+import type { Clock, ReloadOutcome, Store } from './ports.ts';
+import type { Redactor } from './redact.ts';
+import { registries } from './registries.ts';
+import { createRuntime, type Runtime } from './runtime/runtime.ts';
+import { createServer, type Server } from './server/server.ts';
+import { openStore } from './store/open.ts';
+
+export interface AppOptions {
+  /** Absolute path of the home. */
+  readonly home: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly redactor: Redactor;
+  createLog(configuration: Configuration): RootLog;
+  random(): number;
+  readonly process: { cpuMs(): number; uptimeMs(): number; memoryBytes(): number };
+}
+
+export interface App {
+  /** Errors: ConfigurationError, PermanentError (a store that is locked, damaged or newer), a port in use. */
+  start(): Promise<{ readonly url: string; readonly probes: number; readonly configuration: Configuration }>;
+  reload(by: string): Promise<ReloadOutcome>;
+  /** Drains and closes everything, in reverse order. Idempotent. */
+  stop(): Promise<void>;
+}
+
+export function createApp(options: AppOptions): App {
+  const { home, environment, clock, redactor, version, random } = options;
+  const cleanups: (() => void | Promise<void>)[] = [];
+  let running:
+    | {
+        readonly runtime: Runtime;
+        readonly log: RootLog;
+        configuration: Configuration;
+        meter: ReturnType<typeof createMeter>;
+      }
+    | undefined;
+  let reloading: Promise<unknown> = Promise.resolve();
+  let stopped: Promise<void> | undefined;
+
+  async function load(): Promise<Configuration> {
+    const configuration = await loadConfiguration(home, { registries, environment });
+    redactor.use(configuration.secrets);
+    return configuration;
+  }
+
+  async function open(configuration: Configuration, log: RootLog): Promise<Store> {
+    const store = await openStore({ home: configuration.settings.home, clock, log });
+    cleanups.push(() => store.close());
+    return store;
+  }
+
+  async function listen(
+    configuration: Configuration,
+    runtime: Runtime,
+    store: Store,
+    instruments: ReturnType<typeof createMeter>,
+    log: RootLog,
+  ): Promise<Server> {
+    const { host, port, token, publicUrl } = configuration.settings.http;
+    const exposition = createExposition({
+      views: runtime.views,
+      instruments,
+      probeTypes: registries.probeTypes,
+      clock,
+      log,
+      redact: redactor.redact,
+    });
+    const server = await createServer({
+      ...{
+        views: runtime.views,
+        commands: runtime.commands,
+        store,
+        metrics: exposition,
+        clock,
+        log,
+        publicUrl,
+        version,
+        redact: redactor.redact,
+      },
+      listen: { host, port },
+      ...(token !== undefined && { token }),
+    });
+    cleanups.push(() => server.close());
+    runtime.listening();
+    return server;
+  }
+
+  async function start() {
+    armFailpoints(environment);
+    const configuration = await load();
+    const log = options.createLog(configuration);
+    cleanups.push(() => log.flush());
+    for (const warning of configuration.warnings)
+      log.warn('configuration_doubtful', { problem: formatProblem(warning) });
+    const store = await open(configuration, log);
+    const meter = createMeter({ version, startedAt: clock.now() });
+    meter.declare(configuration);
+    const runtime = createRuntime({
+      ...{ store, registries, clock, log, meter: meter.meter, random, reload, process: options.process },
+      redact: redactor.redact,
+    });
+    const server = await listen(configuration, runtime, store, meter, log);
+    cleanups.push(() => runtime.stop());
+    await runtime.start(configuration);
+    running = { runtime, log, configuration, meter };
+    meter.meter.reloaded(true, clock.now());
+    const watch: HomeWatch = watchHome(home, () => void reload('a saved file'), { log });
+    cleanups.push(() => watch.close());
+    const url = `http://${urlHost(server.address.host)}:${server.address.port}`;
+    log.info('started', {
+      url,
+      home,
+      probes: configuration.probes.size,
+      remediations: configuration.remediations.size,
+      version,
+    });
+    return { url, probes: configuration.probes.size, configuration };
+  }
+
+  /** One reload after the other; each takes all of the home, or nothing of it. */
+  function reload(by: string): Promise<ReloadOutcome> {
+    const outcome = reloading.then(() => reloadOnce(by));
+    reloading = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  async function reloadOnce(by: string): Promise<ReloadOutcome> {
+    if (!running || stopped) return { ok: true, changed: [] };
+    const { runtime, log, meter } = running;
+    try {
+      const next = await load();
+      warnOfFixedSettings(running.configuration, next, log);
+      meter.declare(next);
+      const changed = await runtime.apply(next);
+      running.configuration = next;
+      meter.meter.reloaded(true, clock.now());
+      await runtime.reloadFailed(undefined);
+      log.info('reloaded', { by, changed });
+      return { ok: true, changed };
+    } catch (error) {
+      meter.meter.reloaded(false, clock.now());
+      if (!(error instanceof ConfigurationError)) {
+        log.error('reload_failed', { by, error });
+        throw error;
+      }
+      const outcome = { ok: false, problems: error.problems } as const;
+      for (const problem of error.problems) log.error('configuration_invalid', { problem: formatProblem(problem) });
+      log.warn('reload_refused', { by, problems: error.problems.length, kept: running.configuration.revision });
+      await runtime.reloadFailed(outcome);
+      return outcome;
+    }
+  }
+
+  async function cleanUp(): Promise<void> {
+    await reloading;
+    running?.log.info('stopping');
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  }
+
+  return {
+    async start() {
+      try {
+        return await start();
+      } catch (error) {
+        await cleanUp();
+        throw error;
+      }
+    },
+    reload,
+    stop() {
+      stopped ??= cleanUp();
+      return stopped;
+    },
+  };
+}
+
+/** What a reload cannot change: said, rather than silently kept. */
+function warnOfFixedSettings(before: Configuration, next: Configuration, log: RootLog): void {
+  const { http, store, log: logging } = before.settings;
+  const same =
+    JSON.stringify([http, store, logging]) ===
+    JSON.stringify([next.settings.http, next.settings.store, next.settings.log]);
+  if (!same) log.warn('restart_needed', { why: 'http, store and log settings take effect at the next start' });
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

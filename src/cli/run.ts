@@ -1,0 +1,49 @@
+/**
+ * `brainstem run`: the daemon, in the foreground.
+ */
+import { type App, type AppOptions, createApp } from '../app.ts';
+import { ConfigurationError, formatProblem, messageOf } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { createRedactor } from '../redact.ts';
+import type { CliIo } from './io.ts';
+
+export interface RunParts extends Pick<AppOptions, 'home' | 'clock' | 'version' | 'random' | 'process'> {
+  /** Resolves at the first of SIGTERM and SIGINT. */
+  readonly terminated: Promise<NodeJS.Signals>;
+  onHangup(reload: () => void): void;
+}
+
+/** Exit code: 0 after a clean stop, 1 when it could not start. */
+export async function run(parts: RunParts, io: CliIo): Promise<number> {
+  const redactor = createRedactor();
+  const app = createApp({
+    ...parts,
+    environment: io.environment,
+    redactor,
+    createLog: ({ settings }) =>
+      createLog({ level: settings.log.level, pretty: io.isTerminal, color: io.color, redactor }),
+  });
+  try {
+    const { url, probes, configuration } = await app.start();
+    if (io.isTerminal)
+      io.out(`Brainstem watches ${probes} probes. Console: ${configuration.settings.http.publicUrl || url}\n`);
+  } catch (error) {
+    io.err(redactor.redact(startError(error)));
+    return 1;
+  }
+  parts.onHangup(() => void hangup(app));
+  await parts.terminated;
+  await app.stop();
+  return 0;
+}
+
+/** The outcome is logged by the app; a reload that breaks in an unforeseen way must not end the daemon. */
+async function hangup(app: App): Promise<void> {
+  await app.reload('SIGHUP').catch(() => undefined);
+}
+
+function startError(error: unknown): string {
+  if (!(error instanceof ConfigurationError)) return `brainstem could not start: ${messageOf(error)}\n`;
+  const count = error.problems.length === 1 ? '1 problem' : `${error.problems.length} problems`;
+  return `${error.problems.map(formatProblem).join('\n')}\nbrainstem could not start: ${count} in the files above\n`;
+}

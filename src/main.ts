@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/**
+ * argv and signals, nothing else.
+ */
+import { createRequire } from 'node:module';
+import { uptime } from 'node:os';
+import type { CliIo } from './cli/io.ts';
+import { runProgram } from './cli/program.ts';
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
+const io: CliIo = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  environment: process.env,
+  isTerminal: process.stdout.isTTY === true,
+  color: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
+};
+
+const terminated = new Promise<NodeJS.Signals>((resolve) => {
+  process.once('SIGTERM', resolve);
+  process.once('SIGINT', resolve);
+});
+
+process.exitCode = await runProgram(process.argv.slice(2), io, {
+  version,
+  clock: { now: Date.now, monotonic: () => performance.now() },
+  random: Math.random,
+  process: {
+    cpuMs() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1_000;
+    },
+    uptimeMs: () => uptime() * 1_000,
+    memoryBytes: () => process.memoryUsage.rss(),
+  },
+  terminated,
+  onHangup: (reload) => void process.on('SIGHUP', reload),
+});
