@@ -3,6 +3,7 @@ import type { ProbeTypes } from '../ports.ts';
 import { createDockerProbeType } from './docker.ts';
 import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
+import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { tcp } from './tcp.ts';
 
@@ -10,6 +11,7 @@ export const probeTypes: ProbeTypes = {
   docker: createDockerProbeType(),
   exec,
   heartbeat: createHeartbeatProbeType(),
+  host: createHostProbeType(),
   http,
   tcp,
 };
