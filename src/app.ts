@@ -119,6 +119,7 @@ export function createApp(options: AppOptions): App {
     meter.meter.reloaded(true, clock.now());
     const watch: HomeWatch = watchHome(home, () => void reload('a saved file'), { log });
     cleanups.push(() => watch.close());
+    await watch.ready;
     const url = `http://${urlHost(server.address.host)}:${server.address.port}`;
     log.info('started', {
       url,
