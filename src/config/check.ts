@@ -129,7 +129,7 @@ function convert(text: string, issue: Issue): unknown {
       .find(isDefined);
   if (issue.code === 'invalid_value') return issue.values.find((value) => String(value) === text);
   if (issue.code !== 'invalid_type') return undefined;
-  if (issue.expected === 'array')
+  if (issue.expected === 'array' || issue.expected === 'tuple')
     return text
       .split(',')
       .map((item) => item.trim())

@@ -7,9 +7,20 @@ import type { Tree } from './tree.ts';
 
 export type Scope = Omit<ConditionScope, 'location'>;
 
+/** A value from elsewhere must never become structure: nothing that closes a text or joins expressions. */
+const PLAIN = /^[\p{L}\p{N} ._:/@-]*$/u;
+
 /** undefined: the text is not there (an unset variable), or is wrong and was reported. */
 export function compileAt(tree: Tree | undefined, scope: Scope, problems: Problems): Condition | undefined {
   if (typeof tree?.value !== 'string') return undefined;
+  if (tree.substitution?.values.some((value) => !PLAIN.test(value))) {
+    const names = tree.substitution.names.join(', ');
+    problems.add(
+      tree.location,
+      `${names} cannot stand in a condition: only letters, digits, spaces and . _ : / @ - may`,
+    );
+    return undefined;
+  }
   try {
     return compileCondition(tree.value, { ...scope, location: tree.location });
   } catch (error) {

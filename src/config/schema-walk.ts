@@ -43,7 +43,7 @@ function childSchema(schema: z.ZodType, step: PropertyKey): z.ZodType | undefine
   }
   if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
   if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
-  if (schema instanceof z.ZodTuple) return schema.def.items[Number(step)] as z.ZodType | undefined;
+  if (schema instanceof z.ZodTuple) return (schema.def.items[Number(step)] ?? schema.def.rest) as z.ZodType | undefined;
   return undefined;
 }
 

@@ -84,8 +84,9 @@ export function numberBounds(schema: z.ZodNumber): { readonly least?: number; re
 }
 
 function oneOf(values: readonly unknown[]): string {
-  const shownValues = values.map((value) => (typeof value === 'string' ? value : String(value)));
-  return shownValues.length === 1 ? `"${shownValues[0]}"` : `one of ${shownValues.join(', ')}`;
+  const [only] = values;
+  if (values.length !== 1) return `one of ${values.map(String).join(', ')}`;
+  return typeof only === 'string' ? `"${only}"` : String(only);
 }
 
 function suggestion(got: unknown, values: readonly unknown[]): string {
