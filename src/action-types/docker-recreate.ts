@@ -34,6 +34,7 @@ const INSPECTION = z.object({
   ),
   NetworkSettings: z.object({ Networks: z.record(z.string(), ENDPOINT) }),
 });
+const NAMED = z.object({ Name: z.string() });
 const CREATED = z.object({ Id: z.string() });
 type Inspection = z.output<typeof INSPECTION>;
 type Endpoint = z.output<typeof ENDPOINT>;
@@ -63,6 +64,7 @@ export async function recreate(engine: Engine, name: string, graceMs: number, co
   }
 }
 
+type Container = ReturnType<Engine['getContainer']>;
 type Undo = (signal: AbortSignal) => Promise<unknown>;
 
 async function replace(engine: Engine, old: Inspection, graceMs: number, signal: AbortSignal, undo: Undo[]) {
@@ -73,8 +75,10 @@ async function replace(engine: Engine, old: Inspection, graceMs: number, signal:
 
   if (old.State.Running) undo.push((within) => unlessAlready(before.start({ abortSignal: within })));
   await withSignal(signal, unlessAlready(before.stop({ t: Math.ceil(graceMs / 1_000), abortSignal: signal })));
-  undo.push((within) => before.rename({ name, abortSignal: within }));
+  undo.push((within) => giveNameBack(before, name, within));
   await withSignal(signal, before.rename({ name: `${name}.old-${mark}`, abortSignal: signal }));
+  // The new one must be out of the way, its name and its ports, before the old one takes both back.
+  undo.push((within) => removeIfThere(after, within));
   await withSignal(signal, after.rename({ name, abortSignal: signal }));
   await withSignal(signal, after.start({ abortSignal: signal }));
   undo.length = 0;
@@ -84,14 +88,15 @@ async function replace(engine: Engine, old: Inspection, graceMs: number, signal:
 }
 
 async function createLike(engine: Engine, old: Inspection, name: string, signal: AbortSignal, undo: Undo[]) {
-  await removeLeftover(engine, name, signal);
+  // What an attempt that was cut off left behind; it has never run.
+  await removeIfThere(engine.getContainer(name), signal);
   const [first, ...others] = endpointsOf(old);
   const image = await imageOf(engine, old, signal);
   const networking = first && { NetworkingConfig: { EndpointsConfig: { [first.network]: first.endpoint } } };
   const body = { ...configurationOf(old, image), ...networking };
   const call = { method: 'POST', path: '/containers/create', query: { name }, body, signal } as const;
   const created = engine.getContainer(parseAnswer(CREATED, await callEngine(engine, call)).Id);
-  undo.push((within) => created.remove({ force: true, v: false, abortSignal: within }));
+  undo.push((within) => removeIfThere(created, within));
   for (const { network, endpoint } of others) {
     const connect = { Container: created.id, EndpointConfig: endpoint, abortSignal: signal };
     await withSignal(signal, engine.getNetwork(network).connect(connect));
@@ -99,10 +104,15 @@ async function createLike(engine: Engine, old: Inspection, name: string, signal:
   return created;
 }
 
-/** What an attempt that was cut off left behind; it has never run. */
-async function removeLeftover(engine: Engine, name: string, signal: AbortSignal): Promise<void> {
+/** The engine refuses a name that the container still has. */
+async function giveNameBack(container: Container, name: string, signal: AbortSignal): Promise<void> {
+  const { Name } = parseAnswer(NAMED, await withSignal(signal, container.inspect({ abortSignal: signal })));
+  if (Name !== `/${name}`) await withSignal(signal, container.rename({ name, abortSignal: signal }));
+}
+
+async function removeIfThere(container: Container, signal: AbortSignal): Promise<void> {
   try {
-    await withSignal(signal, engine.getContainer(name).remove({ abortSignal: signal }));
+    await withSignal(signal, container.remove({ force: true, v: false, abortSignal: signal }));
   } catch (error) {
     if (statusOf(error) !== 404) throw error;
   }

@@ -133,7 +133,8 @@ export function fieldsOf(seen: Inspection, now: number): Fields {
     state: seen.state,
     health: seen.health,
     exit_code: seen.exitCode,
-    oom_killed: seen.oomKilled,
+    // The engine goes on saying so while the container runs again.
+    oom_killed: seen.oomKilled && seen.state !== 'running',
     restarts: seen.restarts,
     image: seen.image,
     ...(seen.state === 'running' && { uptime_s: Math.max(0, (now - seen.startedAt) / 1_000) }),

@@ -37,6 +37,7 @@ export async function followEngine(
   let away = false;
 
   const onOpen = () => {
+    log.debug('docker_events_open');
     if (away) {
       log.info('docker_events_back');
       memory.engineBack(clock.now());

@@ -30,7 +30,7 @@ const fields: FieldDeclarations = {
   state: { type: 'string', summary: 'created, running, paused, restarting, removing, exited or dead' },
   health: { type: 'string', summary: 'healthy, unhealthy or starting; none without a HEALTHCHECK' },
   exit_code: { type: 'double', summary: 'of its last exit; 0 while it runs' },
-  oom_killed: { type: 'bool', summary: 'the kernel killed it for want of memory' },
+  oom_killed: { type: 'bool', summary: 'its last exit was for want of memory; false while it runs' },
   restarts: { type: 'double', summary: 'how often the engine restarted it by its restart policy' },
   uptime_s: { type: 'double', unit: 's', summary: 'time since its start; absent unless it runs' },
   cpu_percent: { type: 'double', unit: 'percent', summary: 'of one core since the last run; absent unless it runs' },

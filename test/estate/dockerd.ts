@@ -18,7 +18,10 @@ export const IMAGE_HEALTHY = 'bb-healthy:1';
 /** Why no engine can be started here; undefined: it can. */
 export function dockerAvailable(): string | undefined {
   if (process.getuid?.() !== 0) return 'dockerd needs root';
-  const found = spawnSync('sh', ['-c', 'command -v dockerd && command -v runc && test -x /usr/bin/docker && test -x /bin/busybox']);
+  const found = spawnSync('sh', [
+    '-c',
+    'command -v dockerd && command -v runc && test -x /usr/bin/docker && test -x /bin/busybox',
+  ]);
   return found.status === 0 ? undefined : 'docker.io, runc and busybox-static are not installed';
 }
 
@@ -135,7 +138,8 @@ async function buildImages(folder: string, run: Dockerd['run']): Promise<void> {
   await runFile('tar', ['-C', root, '-cf', join(folder, 'image.tar'), '.']);
   await run('import', join(folder, 'image.tar'), IMAGE);
   await mkdir(join(folder, 'build'));
-  const check = '--interval=500ms --timeout=1s --retries=2 CMD ["/bin/sh", "-c", "test ! -e /tmp/sick || { echo sick; exit 1; }"]';
+  const check =
+    '--interval=500ms --timeout=1s --retries=2 CMD ["/bin/sh", "-c", "test ! -e /tmp/sick || { echo sick; exit 1; }"]';
   await writeFile(join(folder, 'build/Dockerfile'), `FROM ${IMAGE}\nHEALTHCHECK ${check}\n`);
   await run('build', '-q', '-t', IMAGE_HEALTHY, join(folder, 'build'));
 }
@@ -158,5 +162,6 @@ async function exists(path: string): Promise<boolean> {
 function unmountBelow(folder: string): void {
   const mounts = spawnSync('cat', ['/proc/mounts'], { encoding: 'utf8' }).stdout;
   const points = mounts.split('\n').flatMap((line) => line.split(' ')[1] ?? []);
-  for (const point of points.filter((path) => path.startsWith(`${folder}/`)).reverse()) spawnSync('umount', ['-l', point]);
+  for (const point of points.filter((path) => path.startsWith(`${folder}/`)).reverse())
+    spawnSync('umount', ['-l', point]);
 }
