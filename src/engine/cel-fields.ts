@@ -28,7 +28,7 @@ export interface FieldPath {
   readonly type: FieldType;
 }
 
-/** Follows a path through the declarations. Errors: ConditionError for a name that does not exist, with the nearest one. */
+/** Follows a path through the declarations. Errors: ConditionError for an unknown name, with the nearest one. */
 export function resolvePath(fields: FieldDeclarations, steps: readonly Step[]): FieldPath {
   let type: FieldType = fields;
   let declared = 0;

@@ -73,7 +73,7 @@ export function isMacro(name: string, args: readonly ASTNode[]): boolean {
   return args.length === 2 || (name === 'map' && args.length === 3);
 }
 
-/** Compiles to: for each item of `range`, put it into the local `slot` and evaluate the body (where the filter holds). */
+/** For each item of `range`: puts it into the local `slot` and evaluates the body, where the filter holds. */
 export function compileMacro(name: string, range: Evaluate, slot: number, body: Body, filter?: Body): Evaluate {
   const macro = PREDICATE_MACROS[name];
   if (!macro) throw new Error(`no such macro: ${name}`);

@@ -43,7 +43,7 @@ export function not(value: unknown): unknown {
 }
 
 /** The value when it is one of logic, else MISSING. */
-export function truth(value: unknown): unknown {
+function truth(value: unknown): unknown {
   return typeof value === 'boolean' || value === NO_DATA ? value : MISSING;
 }
 

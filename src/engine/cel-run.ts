@@ -3,7 +3,7 @@
  */
 import type { Bindings } from '../model.ts';
 
-/** What one evaluation may cost; about 20 ns each, so that the dearest condition ends in a few hundredths of a second. */
+/** What one evaluation may cost, at about 20 ns a step: the dearest condition ends in hundredths of a second. */
 export const STEP_LIMIT = 1_000_000;
 
 export interface Run {
@@ -37,7 +37,7 @@ export function textCost(text: string): number {
   return text.length >> 4;
 }
 
-/** What an operation over these operands gives when one of them is no value: what is missing outweighs what is unknown. */
+/** What an operation gives when an operand is no value: what is missing outweighs what has no data. */
 export function absence(left: unknown, right: unknown): symbol | undefined {
   if (left === MISSING || right === MISSING) return MISSING;
   return left === NO_DATA || right === NO_DATA ? NO_DATA : undefined;

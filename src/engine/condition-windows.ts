@@ -1,4 +1,7 @@
-/** Window functions in conditions: `avg("latency_ms", "5m")`. Their arguments are literals, so each use is known when the file is read. */
+/**
+ * Window functions in conditions: `avg("latency_ms", "5m")`. Their arguments are literals, so that each use is known
+ * when the file is read.
+ */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { type FieldDeclarations, WINDOW_FUNCTIONS, type WindowFunction, type WindowUse } from '../model.ts';
 import { formatDuration, parseDuration } from '../units.ts';
@@ -6,7 +9,7 @@ import { resolvePath, typeName } from './cel-fields.ts';
 import { ConditionError } from './condition-error.ts';
 
 /** Runs that a window may hold: 6.9 days at one every 30 s. */
-export const LONGEST_WINDOW_RUNS = 20_000;
+const LONGEST_WINDOW_RUNS = 20_000;
 
 export function isWindowFunction(name: string): name is WindowFunction {
   return (WINDOW_FUNCTIONS as readonly string[]).includes(name);

@@ -45,7 +45,7 @@ export function judge(probe: Probe, observation: Observation, window: WindowRead
   return { kind: 'pass', reason: 'ok', decidedBy: decisive([...expected, ...warned]), summary: 'ok' };
 }
 
-/** What conditions read. `reason` is the verdict's where a fix is chosen, the observation's while judging (default). */
+/** What conditions read. `reason` is the verdict's where a fix is chosen; default: the observation's, for judging. */
 export function bindingsOf(observation: Observation, reason: Reason = observation.reason): Bindings {
   return {
     ...observation.fields,
@@ -65,7 +65,7 @@ export function windowlessError(probe: Probe, observation: Observation): boolean
   );
 }
 
-/** The scalars that the probe's conditions name, by dotted path: what is stored of a run. Texts are cut at 64 characters. */
+/** The scalars that the probe's conditions name, by dotted path: what is stored of a run. Texts are cut. */
 export function recordedValues(probe: Probe, observation: Observation): Record<string, number | string | boolean> {
   const bindings = bindingsOf(observation);
   const values: Record<string, number | string | boolean> = {};

@@ -30,7 +30,7 @@ export interface RunWindow {
   clear(): void;
 }
 
-/** Runs that are kept at most; the oldest make room. A condition may ask for 20,000, and retries come closer together. */
+/** Runs that are kept at most; the oldest make room. Conditions may ask for 20,000, and retries come closer. */
 const CAPACITY_LIMIT = 30_000;
 const FIRST_CAPACITY = 16;
 
@@ -39,7 +39,7 @@ export function createWindow(spec: WindowSpec): RunWindow {
   return new RunRing(spec);
 }
 
-/** What the conditions of a probe need; undefined when none looks back. On a calendar, runs are taken as 1 min apart. */
+/** What a probe's conditions need; undefined when none looks back. On a calendar, runs count as 1 min apart. */
 export function windowSpecOf(probe: Probe): WindowSpec | undefined {
   const uses = [...probe.expect, ...probe.warn].flatMap(({ windows }) => windows);
   if (uses.length === 0) return undefined;

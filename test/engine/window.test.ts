@@ -123,12 +123,12 @@ describe('no opinion', () => {
 });
 
 describe('the ring', () => {
-  test('agrees with a plain list over thousands of runs, whatever their distance', () => {
+  test('agrees with a plain list over thousands of runs, as their distance changes', () => {
     const window = createWindow(SPEC);
     const plain: { at: number; v: number }[] = [];
     let now = 0;
     for (let index = 0; index < 5_000; index++) {
-      now += [1_000, 30_000, 5_000, 200][index % 4] ?? 0;
+      now += [30_000, 1_000, 7_000, 200, 30_000][Math.floor(index / 1_000)] ?? 0;
       const v = (index * 7919) % 1_000;
       plain.push({ at: now, v });
       window.push({ at: now, error: v < 100, values: { v } });
