@@ -1,7 +1,8 @@
 /** What every store must do, whatever database is beneath it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Attempt, Heartbeat, Incident, Notification, ProbeState, Result, Transition } from '../../src/model.ts';
+import type { Attempt, Heartbeat, Incident, Notification, Result, Transition } from '../../src/model.ts';
 import type { Store } from '../../src/ports.ts';
+import { attempt, DAY, fresh, incident, notification, ODD, result, state } from './records.ts';
 
 export interface OpenedForTest {
   readonly store: Store;
@@ -9,10 +10,6 @@ export interface OpenedForTest {
   dispose(): Promise<void>;
 }
 
-/** Quotes, other scripts, a surrogate pair, controls: what must come back as it went in. */
-const ODD = `"it's" \\ %_? ; -- ü ✓ \u{1F9E0} \n\t\u0001`;
-
-const DAY = Date.UTC(2026, 10, 23);
 const HOUR = 3_600_000;
 
 export function storeSuite(name: string, open: () => Promise<OpenedForTest>): void {
@@ -35,77 +32,6 @@ export function storeSuite(name: string, open: () => Promise<OpenedForTest>): vo
     describeTransactions(() => store);
   });
   describeResults(`${name}: results`, open);
-}
-
-let serial = 0;
-/** A name that no other test uses. */
-const fresh = (what: string) => `${what}-${++serial}`;
-
-function state(changes: Partial<ProbeState> = {}): ProbeState {
-  return {
-    probe: fresh('probe'),
-    state: 'up',
-    since: DAY,
-    streaks: { passing: 1, notFailing: 2, failing: 3, notPassing: 4, internal: 5 },
-    targetRevision: 'r1',
-    ...changes,
-  };
-}
-
-type NewIncident = Omit<Incident, 'id'>;
-export function incident(changes: Partial<NewIncident> = {}): NewIncident {
-  return {
-    source: 'probe',
-    subject: fresh('subject'),
-    title: ODD,
-    severity: 'critical',
-    reason: 'http_status',
-    cause: 'status = 503',
-    openedAt: DAY,
-    activeAt: DAY + 1,
-    paged: false,
-    degraded: true,
-    reopened: 0,
-    exhausted: false,
-    ...changes,
-  };
-}
-
-type NewAttempt = Omit<Attempt, 'id'>;
-function attempt(changes: Partial<NewAttempt> = {}): NewAttempt {
-  return {
-    probe: fresh('probe'),
-    remediation: fresh('remediation'),
-    type: 'docker',
-    resource: fresh('container'),
-    requestedBy: 'healer',
-    state: 'intended',
-    intendedAt: DAY,
-    fence: 7,
-    ...changes,
-  };
-}
-
-type NewNotification = Omit<Notification, 'id'>;
-function notification(changes: Partial<NewNotification> = {}): NewNotification {
-  return {
-    notifier: fresh('slack'),
-    alert: {
-      eventId: fresh('event'),
-      kind: 'opened',
-      at: DAY,
-      severity: 'critical',
-      title: `${ODD}\0`,
-      text: 'down',
-      facts: [{ label: 'reason', value: 'dns' }],
-      url: 'http://127.0.0.1:9911/',
-    },
-    state: 'pending',
-    createdAt: DAY,
-    dueAt: DAY + 1,
-    tries: 0,
-    ...changes,
-  };
 }
 
 const failureOf = (promise: Promise<unknown>) =>
@@ -464,20 +390,6 @@ function describeTransactions(store: () => Store): void {
     expect(await failureOf(work)).toMatchObject({ code: 'incident_open' });
     expect((await store().probeStates()).map((one) => one.probe)).not.toContain(probe);
   });
-}
-
-export function result(changes: Partial<Result> = {}): Result {
-  return {
-    probe: 'web',
-    at: DAY,
-    latencyMs: 12.345,
-    reason: 'ok',
-    verdict: 'pass',
-    revision: 'r1',
-    error: false,
-    values: {},
-    ...changes,
-  };
 }
 
 const EVERYTHING = { from: 0, to: Number.POSITIVE_INFINITY, limit: 1e9 };

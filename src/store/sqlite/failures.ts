@@ -31,7 +31,7 @@ function locked(file: string): string {
 /** Also raised when a row no longer reads as what was written. */
 export function damaged(file: string, finding: string): string {
   return (
-    `${file} is damaged (${finding}); nothing was changed in it. Stop the daemon, then put a backup in its place, or move ` +
-    `${file}, ${file}-wal and ${file}-journal aside to start with an empty store`
+    `${file} is damaged (${finding}) and was left as it is. Stop the daemon and move ${file}, ${file}-wal and ` +
+    `${file}-journal aside; then put a backup in place of ${file}, or start with an empty store`
   );
 }

@@ -6,6 +6,9 @@ import Database from 'libsql';
 /** Stands in the header of every file of ours (`BRNS`), so that an emptied file is never taken for a new one. */
 const APPLICATION_ID = 0x42524e53;
 
+/** Pages of this size; SQLite would take a file without one whole page for a new one, and write into it. */
+const PAGE_BYTES = 4_096;
+
 /** How long a daemon that is just stopping may still hold the file. */
 const BUSY_TIMEOUT_MS = 250;
 
@@ -23,12 +26,12 @@ export class DamagedFile extends Error {
  */
 export function openFile(file: string): Database.Database {
   if (!existsSync(file)) createFile(file);
-  if (statSync(file).size === 0) throw new DamagedFile('the file is empty');
+  if (statSync(file).size < PAGE_BYTES) throw new DamagedFile('the file is cut short');
   const database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     lock(database);
-    configure(database);
     check(database, statSync(file).size);
+    configure(database);
     return database;
   } catch (error) {
     database.close();
@@ -48,6 +51,7 @@ function createFile(file: string): void {
   removeFile(draft);
   closeSync(openSync(draft, 'wx', 0o600));
   const database = new Database(draft);
+  database.pragma(`page_size = ${PAGE_BYTES}`);
   database.pragma('auto_vacuum = INCREMENTAL');
   database.pragma(`application_id = ${APPLICATION_ID}`);
   database.pragma('journal_mode = WAL');
