@@ -109,7 +109,7 @@ export function createApp(options: AppOptions): App {
     const meter = createMeter({ version, startedAt: clock.now() });
     meter.declare(configuration);
     const runtime = createRuntime({
-      ...{ store, registries, clock, log, meter: meter.meter, random, reload, process: options.process },
+      ...{ store, registries, clock, log, meter: meter.meter, random, reload, environment, process: options.process },
       redact: redactor.redact,
     });
     const server = await listen(configuration, runtime, store, meter, log);
@@ -139,7 +139,7 @@ export function createApp(options: AppOptions): App {
   }
 
   async function reloadOnce(by: string): Promise<ReloadOutcome> {
-    if (!running || stopped) return { ok: true, changed: [] };
+    if (!running || stopped !== undefined) return { ok: true, changed: [] };
     const { runtime, log, meter } = running;
     try {
       const next = await load();

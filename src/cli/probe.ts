@@ -3,7 +3,7 @@
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { loadConfiguration } from '../config/load.ts';
 import { NO_WINDOW } from '../engine/condition.ts';
@@ -37,7 +37,7 @@ export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Pro
   }
   const redactor = createRedactor();
   redactor.use(configuration.secrets);
-  const observation = await runOnce(definition, clock, redactor.redact);
+  const observation = await runOnce(definition, resolve(given.home), io, clock, redactor.redact);
   const verdict = judge(definition, observation, NO_WINDOW);
   io.out(
     redactor.redact(given.json ? asJson(definition, observation, verdict) : asText(definition, observation, verdict)),
@@ -111,9 +111,15 @@ function pick(configuration: Configuration, { name, type }: ProbeArguments): Pro
   throw new NotFoundError('probe_unknown', `no probe is called "${wanted}"; there are: ${known || 'none'}`);
 }
 
-async function runOnce(definition: Probe, clock: Clock, redact: (text: string) => string): Promise<Observation> {
+async function runOnce(
+  definition: Probe,
+  home: string,
+  { environment }: CliIo,
+  clock: Clock,
+  redact: (text: string) => string,
+): Promise<Observation> {
   const run = createRunner({
-    ...{ probeTypes: registries.probeTypes, clock, log: SILENT, redact },
+    ...{ probeTypes: registries.probeTypes, clock, log: SILENT, redact, environment, home: () => home },
     stalls: { since: () => undefined },
     heartbeat: () =>
       Promise.reject(new AppError('heartbeat_needs_daemon', 'pings reach the daemon: ask `brainstem status`')),

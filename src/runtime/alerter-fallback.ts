@@ -2,9 +2,10 @@
  * Another notifier stands in: it gets a copy of what this one could not deliver. The original stays pending and goes on being
  * tried.
  */
-import type { Configuration, NotifierDefinition } from '../model.ts';
+import type { Configuration, Notification, NotifierDefinition } from '../model.ts';
 import type { Clock, Log, Store } from '../ports.ts';
-import { handOverPage } from './outbox-commit.ts';
+import { copyRows } from './outbox-commit.ts';
+import { PAGE } from './outbox-queue.ts';
 
 export interface FallbackParts {
   readonly store: Store;
@@ -25,21 +26,41 @@ export function fallbackOf(definition: NotifierDefinition, { notifiers }: Config
   return undefined;
 }
 
-/** Copies everything that is pending and was not copied by an earlier call. */
-export function createHandOver({ store, clock, log, configuration, onCopies }: FallbackParts) {
-  let handedThrough = 0;
+export interface HandOver {
+  /** Copies everything that is pending. */
+  all(definition: NotifierDefinition): Promise<void>;
+  /** Copies rows that wait behind a refused alert. */
+  some(definition: NotifierDefinition, rows: readonly Notification[]): Promise<void>;
+}
 
-  return async function handOver(definition: NotifierDefinition): Promise<void> {
-    const fallback = fallbackOf(definition, configuration());
-    if (fallback === undefined) return;
-    for (;;) {
-      const from = { notifier: definition.name, afterId: handedThrough };
-      const { lastId, copies } = await handOverPage(store, from, fallback, clock.now());
-      if (lastId === undefined) return;
-      handedThrough = lastId;
-      if (copies === 0) continue;
-      log.warn('notifications_handed_over', { count: copies, fallback });
-      onCopies(fallback);
-    }
+/** What an earlier call looked at is not looked at again; after a restart the store knows what was copied. */
+export function createHandOver({ store, clock, log, configuration, onCopies }: FallbackParts): HandOver {
+  let allThrough = 0;
+  let someThrough = 0;
+
+  async function copy(rows: readonly Notification[], fallback: string): Promise<void> {
+    const count = await copyRows(store, rows, fallback, clock.now());
+    if (count === 0) return;
+    log.warn('notifications_handed_over', { count, fallback });
+    onCopies(fallback);
+  }
+
+  return {
+    async all(definition) {
+      const fallback = fallbackOf(definition, configuration());
+      while (fallback !== undefined) {
+        const page = await store.pendingNotifications({ notifier: definition.name, afterId: allThrough, limit: PAGE });
+        if (page.length === 0) return;
+        await copy(page, fallback);
+        allThrough = page.at(-1)?.id ?? allThrough;
+      }
+    },
+    async some(definition, rows) {
+      const fallback = fallbackOf(definition, configuration());
+      const fresh = rows.filter(({ id }) => id > Math.max(allThrough, someThrough));
+      if (fallback === undefined || fresh.length === 0) return;
+      await copy(fresh, fallback);
+      someThrough = fresh.at(-1)?.id ?? someThrough;
+    },
   };
 }

@@ -10,7 +10,7 @@ import type { Configuration, Notification, NotifierDefinition } from '../model.t
 import type { Clock, Log, Meter, NotifierTypes, Store, StoreQueries } from '../ports.ts';
 import { type Channel, createChannel } from './alerter-channel.ts';
 import { type Delivery, deliver, type Failed } from './alerter-delivery.ts';
-import { createHandOver, fallbackOf } from './alerter-fallback.ts';
+import { createHandOver, fallbackOf, type HandOver } from './alerter-fallback.ts';
 import { Rest } from './alerter-rest.ts';
 import { type Budget, createBudget, recentStarts } from './outbox-budget.ts';
 import { gatherDigest, markFailed, markSent } from './outbox-commit.ts';
@@ -45,7 +45,7 @@ export class Sender {
   readonly #rest = new Rest();
   readonly #stop = new AbortController();
   readonly #channel: Channel;
-  readonly #handOver: (definition: NotifierDefinition) => Promise<void>;
+  readonly #handOver: HandOver;
   readonly #known = new Map<number, boolean>();
   #budget: Budget = createBudget();
   #idle: string | undefined;
@@ -101,12 +101,15 @@ export class Sender {
     this.#idle = undefined;
     const monotonic = clock.monotonic();
     const healthMs = this.#channel.checkHealth(monotonic);
-    if (this.#channel.isAway()) await this.#handOver(definition);
+    if (this.#channel.isAway()) await this.#handOver.all(definition);
     const channelMs = this.#channel.waitMs(monotonic);
     if (channelMs > 0) return Math.min(channelMs, healthMs);
     const facts = this.#facts(definition);
     const step = await nextStep(store, facts);
-    if (step.kind === 'wait') return Math.min(step.waitMs, healthMs);
+    if (step.kind === 'wait') {
+      await this.#handOver.some(definition, step.stuck);
+      return Math.min(step.waitMs, healthMs);
+    }
     if (step.kind === 'send') await this.#send(definition, step.row, step.starts);
     else await this.#gather(facts, settings.http.publicUrl);
     this.#parts.onProgress();
@@ -171,14 +174,10 @@ export class Sender {
     const now = clock.now();
     const fallback = plan.handOver ? fallbackOf(definition, configuration()) : undefined;
     const { error } = failed;
-    const mark = { error, dueAt: Math.round(now + plan.alertWaitMs), now, ...(fallback !== undefined && { fallback }) };
+    const mark = { error, dueAt: now + plan.alertWaitMs, now, ...(fallback !== undefined && { fallback }) };
     meter.notification(this.#notifier, 'retried');
-    this.#log.warn('notification_failed', {
-      ...describe(row),
-      tries,
-      error,
-      retry_in_ms: Math.round(plan.alertWaitMs),
-    });
+    const retryInMs = Math.round(Math.max(plan.alertWaitMs, plan.channelWaitMs));
+    this.#log.warn('notification_failed', { ...describe(row), tries, error, retry_in_ms: retryInMs });
     const copied = await this.#insist('notification_not_marked', () => markFailed(store, row, mark));
     if (!copied || fallback === undefined) return;
     this.#log.warn('notification_handed_over', { ...describe(row), fallback });
@@ -196,7 +195,7 @@ export class Sender {
     const why = definition ? `not set: ${definition.unset.join(', ')}` : 'no such notifier';
     if (this.#idle !== why) this.#log.warn('notifier_unconfigured', { why });
     this.#idle = why;
-    if (definition) await this.#handOver(definition);
+    if (definition) await this.#handOver.all(definition);
     return Number.POSITIVE_INFINITY;
   }
 

@@ -2,12 +2,12 @@
  * One attempt from intent to its proven end. Each step is a committed row before the next thing happens:
  * `intended → running → settling → verifying → healed | failed | unknown`, or `refused` before any act.
  */
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { withoutPasses } from '../engine/track.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Plan, Remediation, Resource } from '../model.ts';
-import type { ActionInput, ActionOutput, Clock, Log, Meter, Registries, Store } from '../ports.ts';
+import type { ActionInput, ActionOutput, Clock, Context, Log, Meter, Registries, Store } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { Planner, Question } from './plan-facts.ts';
@@ -21,6 +21,9 @@ export interface AttemptRunnerParts {
   readonly desk: IncidentDesk;
   readonly planner: Planner;
   runNow(probe: string): Promise<unknown>;
+  readonly environment: Context['environment'];
+  /** Absolute folder of the home: files of definitions are named relative to it. */
+  home(): string;
   redact(text: string): string;
   /** Aborts when acts under way must end because the daemon does. */
   readonly stopping: AbortSignal;
@@ -47,7 +50,7 @@ const OUTPUT_CHARS = 131_072;
 const MIN_VERIFY_PACE_MS = 250;
 
 export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
-  const { store, clock, log, meter, registries, desk, planner, runNow, redact, stopping } = parts;
+  const { store, clock, log, meter, registries, desk, planner, runNow, redact, environment, stopping } = parts;
 
   async function save(attempt: Attempt): Promise<Attempt> {
     await store.updateAttempt(attempt);
@@ -102,7 +105,8 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
     if (!intended) return { plan };
     failpoint('attempt_intended');
     const { live, remediation } = request;
-    const input = inputOf(request, intended, observed);
+    const folder = resolve(parts.home(), dirname(request.remediation.location.file));
+    const input = inputOf(request, intended, observed, folder);
     await captureEvidence(request, input);
     const no = await askAgain(request, intended);
     if (no) return { plan: no, attempt: await refuse(intended, no) };
@@ -211,7 +215,13 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
     );
     try {
       if (!action) throw new AppError('action_type_unknown', `no action type is called ${type}`);
-      return await action.run(spec, input, { signal: deadline.signal, timeoutMs, clock, log });
+      return await action.run(spec, input, {
+        signal: deadline.signal,
+        timeoutMs,
+        clock,
+        log,
+        ...(environment && { environment }),
+      });
     } catch (error) {
       log.error('action_threw', { type, remediation: input.remediation, error });
       return { done: false, error: messageOf(error) };
@@ -290,6 +300,7 @@ function inputOf(
   { remediation, live, incident }: AttemptRequest,
   { id }: Attempt,
   observed: Resource | undefined,
+  folder: string,
 ): ActionInput {
   return {
     remediation: remediation.name,
@@ -298,7 +309,7 @@ function inputOf(
     ...(incident && { incident }),
     probe: live.definition,
     ...(live.last && { observation: live.last.observation }),
-    folder: dirname(remediation.location.file),
+    folder,
     onChild: async () => undefined,
   };
 }

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { composeDigest } from '../engine/alert-digest.ts';
 import type { Notification } from '../model.ts';
 import type { Store, StoreQueries } from '../ports.ts';
-import { digestMembers, PAGE, pendingRows, type QueueFacts } from './outbox-queue.ts';
+import { digestMembers, pendingRows, type QueueFacts } from './outbox-queue.ts';
 
 /**
  * The channel has accepted it. An incident gets a conversation even where the channel has none to remember: an empty one
@@ -49,20 +49,14 @@ export function markFailed(store: Store, row: Notification, mark: FailureMark): 
   });
 }
 
-/** Gives the fallback copies of a page of pending rows after `afterId`. `lastId` is undefined when none was left. */
-export function handOverPage(
-  store: Store,
-  from: { readonly notifier: string; readonly afterId: number },
-  fallback: string,
-  now: number,
-): Promise<{ readonly lastId: number | undefined; readonly copies: number }> {
+/** Gives the fallback copies of these rows; returns how many it did not have. A digest stands for what it carries. */
+export function copyRows(store: Store, rows: readonly Notification[], fallback: string, now: number): Promise<number> {
   return store.transaction(async (queries) => {
-    const page = await queries.pendingNotifications({ ...from, limit: PAGE });
     let copies = 0;
-    for (const row of page) {
+    for (const row of rows) {
       if (row.carriedBy === undefined && (await copyTo(queries, row, fallback, now))) copies += 1;
     }
-    return { lastId: page.at(-1)?.id, copies };
+    return copies;
   });
 }
 

@@ -8,10 +8,10 @@
  */
 import type { Failed } from './alerter-delivery.ts';
 
-export const MIN_BACK_OFF_MS = 1_000;
+const MIN_BACK_OFF_MS = 1_000;
 export const MAX_BACK_OFF_MS = 5 * 60_000;
 /** A channel that asks for a longer wait is not believed. */
-export const MAX_RETRY_AFTER_MS = 60 * 60_000;
+const MAX_RETRY_AFTER_MS = 60 * 60_000;
 /** Failures of an alert, or of a channel in a row, after which the fallback takes over. */
 const PATIENCE = 3;
 /** The fallback does not sit out a wait longer than this. */
@@ -30,8 +30,9 @@ export interface FailureFacts {
 }
 
 export interface FailurePlan {
+  /** For this alert alone; 0: it goes as soon as the channel is tried again. */
   readonly alertWaitMs: number;
-  /** 0: other alerts need not wait. */
+  /** For every alert of the channel. */
   readonly channelWaitMs: number;
   /** The fallback gets a copy of this alert. */
   readonly handOver: boolean;
@@ -52,7 +53,7 @@ export function planFailure({ failed, tries, failures, refused, random }: Failur
   const waitMs = failed.retryAfterMs === undefined ? backOff(failures, random) : asked(failed.retryAfterMs);
   const away = failures >= PATIENCE || waitMs > LONG_WAIT_MS;
   return {
-    alertWaitMs: waitMs,
+    alertWaitMs: 0,
     channelWaitMs: waitMs,
     handOver: failed.timedOut || tries >= PATIENCE || away,
     away,

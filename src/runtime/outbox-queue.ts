@@ -14,6 +14,7 @@
 import type { Notification } from '../model.ts';
 import type { StoreQueries } from '../ports.ts';
 import type { Budget } from './outbox-budget.ts';
+import { MAX_BACK_OFF_MS } from './outbox-failure.ts';
 
 export const GATHER_MS = 10_000;
 /** Names in one digest; what exceeds it waits for the next. */
@@ -25,7 +26,8 @@ export type Step =
   /** `starts`: it begins a conversation. */
   | { readonly kind: 'send'; readonly row: Notification; readonly starts: boolean }
   | { readonly kind: 'digest' }
-  | { readonly kind: 'wait'; readonly waitMs: number };
+  /** `stuck`: rows that wait behind a refused alert of their incident, the oldest ones. */
+  | { readonly kind: 'wait'; readonly waitMs: number; readonly stuck: readonly Notification[] };
 
 /** Whether a notifier has a conversation about an incident. */
 export type Knows = (queries: StoreQueries, incidentId: number) => Promise<boolean>;
@@ -60,9 +62,8 @@ export async function nextStep(queries: StoreQueries, facts: QueueFacts): Promis
     first ??= row;
     gathered += 1;
   }
-  if (!first) return { kind: 'wait', waitMs: walk.dueInMs() };
-  const waitMs = Math.max(gatherWaitMs(first, now), budget.digestWaitMs(burst, monotonic));
-  if (waitMs > 0) return { kind: 'wait', waitMs: Math.min(waitMs, walk.dueInMs()) };
+  const gatherMs = first && Math.max(gatherWaitMs(first, now), budget.digestWaitMs(burst, monotonic));
+  if (!first || gatherMs === undefined || gatherMs > 0) return walk.wait(gatherMs);
   return gathered === 1 ? { kind: 'send', row: first, starts: true } : { kind: 'digest' };
 }
 
@@ -76,30 +77,41 @@ export async function digestMembers(queries: StoreQueries, facts: QueueFacts): P
   return members;
 }
 
-/** Rows that nothing holds back, in order, and when the next of the others is due. */
+/** Rows that nothing holds back, in order, and what is to be said of the others. */
 function createWalk({ notifier, knows, now }: QueueFacts) {
   const held = new Set<number>();
+  const stuck: Notification[] = [];
   let dueInMs = Number.POSITIVE_INFINITY;
 
   async function* free(queries: StoreQueries): AsyncGenerator<{ row: Notification; starts: boolean }> {
     for await (const row of pendingRows(queries, notifier)) {
+      if (holdsBack(row)) continue;
       const { incidentId } = row;
-      if (incidentId !== undefined && held.has(incidentId)) continue;
-      if (row.carriedBy !== undefined || !isDue(row, now)) {
-        if (row.carriedBy === undefined) dueInMs = Math.min(dueInMs, row.dueAt - now);
-        if (incidentId !== undefined) held.add(incidentId);
-        continue;
-      }
       yield { row, starts: incidentId !== undefined && !(await knows(queries, incidentId)) };
     }
   }
 
-  return { free, dueInMs: () => dueInMs };
+  function holdsBack(row: Notification): boolean {
+    const { incidentId, carriedBy } = row;
+    if (incidentId !== undefined && held.has(incidentId)) {
+      if (carriedBy === undefined && stuck.length < PAGE) stuck.push(row);
+      return true;
+    }
+    if (carriedBy === undefined && isDue(row, now)) return false;
+    if (carriedBy === undefined) dueInMs = Math.min(dueInMs, row.dueAt - now);
+    if (incidentId !== undefined) held.add(incidentId);
+    return true;
+  }
+
+  return {
+    free,
+    wait: (waitMs = Number.POSITIVE_INFINITY): Step => ({ kind: 'wait', waitMs: Math.min(waitMs, dueInMs), stuck }),
+  };
 }
 
-/** A row that was due at once stays due when the clock is set back. */
+/** The clock may have been set back since: what was due at once stays due, and no wait is longer than any we write. */
 function isDue({ dueAt, createdAt }: Notification, now: number): boolean {
-  return dueAt <= now || dueAt <= createdAt;
+  return dueAt <= now || dueAt <= createdAt || dueAt > now + MAX_BACK_OFF_MS;
 }
 
 /** The clock may have been set back since: never longer than GATHER_MS. */

@@ -19,6 +19,8 @@ export interface PingsParts {
   probes(): Iterable<Probe>;
   wake(probe: string): void;
   redact(text: string): string;
+  /** When an earlier process last did anything; undefined: never. */
+  heardUntil(): number | undefined;
   /** Wall clock since which pings can reach us. */
   listeningSince(): number;
 }
@@ -31,7 +33,16 @@ export interface Pings {
 
 const BODY_CHARS = 10_000;
 
-export function createPings({ store, clock, probeTypes, probes, wake, redact, listeningSince }: PingsParts): Pings {
+export function createPings({
+  store,
+  clock,
+  probeTypes,
+  probes,
+  wake,
+  redact,
+  listeningSince,
+  heardUntil,
+}: PingsParts): Pings {
   function probesOf(keyHash: string): string[] {
     const keyed = [...probes()].filter((probe) => {
       if (!isActive(probe)) return false;
@@ -55,7 +66,9 @@ export function createPings({ store, clock, probeTypes, probes, wake, redact, li
       return true;
     },
     async heartbeat(keyHash) {
-      return { heartbeat: await store.heartbeat(keyHash, clock.now()), listeningSince: listeningSince() };
+      const heard = heardUntil();
+      const heartbeat = await store.heartbeat(keyHash, clock.now());
+      return { heartbeat, listeningSince: listeningSince(), ...(heard !== undefined && { heardUntil: heard }) };
     },
   };
 }

@@ -12,6 +12,8 @@ import type { ScheduledProbe } from './scheduler.ts';
 export interface ProbeSet {
   get(name: string): LiveProbe | undefined;
   all(): Iterable<LiveProbe>;
+  /** The newest result that an earlier process stored. */
+  lastResultAt(): number | undefined;
   /** Names of the probes that are new, changed or gone. */
   apply(configuration: Configuration): Promise<readonly string[]>;
   /** Closed by hand: the next confirmed failure counts from nothing. */
@@ -23,10 +25,12 @@ export interface ProbeSet {
 export function createProbeSet({ store, clock, desk }: { store: Store; clock: Clock; desk: IncidentDesk }): ProbeSet {
   const probes = new Map<string, LiveProbe>();
   let lastRunAt = new Map<string, number>();
+  let lastResultAt: number | undefined;
 
   async function begin(definitions: Iterable<Probe>): Promise<void> {
     const states = new Map((await store.probeStates()).map((state) => [state.probe, state]));
     lastRunAt = new Map(await store.lastResultTimes());
+    for (const at of lastRunAt.values()) lastResultAt = Math.max(at, lastResultAt ?? at);
     for (const definition of definitions) {
       probes.set(definition.name, createLiveProbe(definition, states.get(definition.name), clock.now()));
       states.delete(definition.name);
@@ -77,6 +81,7 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
   return {
     get: (name) => probes.get(name),
     all: () => probes.values(),
+    lastResultAt: () => lastResultAt,
     async apply(configuration) {
       const first = probes.size === 0;
       if (first) await begin(configuration.probes.values());

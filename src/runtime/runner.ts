@@ -1,6 +1,7 @@
 /**
  * Runs one probe once: hands the spec to its type under a total deadline, and turns whatever happens into an observation.
  */
+import { dirname, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Observation, Probe } from '../model.ts';
@@ -13,6 +14,9 @@ export interface RunnerParts {
   readonly log: Log;
   readonly stalls: Pick<StallMonitor, 'since'>;
   readonly heartbeat: ProbeInput['heartbeat'];
+  readonly environment: Context['environment'];
+  /** Absolute folder of the home: files of definitions are named relative to it. */
+  home(): string;
   redact(text: string): string;
   /** Aborts when the daemon stops. */
   readonly stopping: AbortSignal;
@@ -55,7 +59,7 @@ export function createRunner(parts: RunnerParts): Runner {
 
 /** An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. */
 async function runType(probe: Probe, parts: RunnerParts): Promise<ProbeOutput> {
-  const { probeTypes, clock, log, heartbeat, stopping } = parts;
+  const { probeTypes, clock, log, heartbeat, environment, stopping } = parts;
   const deadline = new AbortController();
   const abort = () => deadline.abort(stopping.reason);
   stopping.addEventListener('abort', abort, { once: true });
@@ -63,13 +67,20 @@ async function runType(probe: Probe, parts: RunnerParts): Promise<ProbeOutput> {
     () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
     probe.timeoutMs,
   );
-  const context: Context = { signal: deadline.signal, timeoutMs: probe.timeoutMs, clock, log };
+  const context: Context = {
+    signal: deadline.signal,
+    timeoutMs: probe.timeoutMs,
+    clock,
+    log,
+    ...(environment && { environment }),
+  };
   const given = giveUp(deadline.signal);
   try {
+    const folder = resolve(parts.home(), dirname(probe.location.file));
     const type = probeTypes[probe.type];
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
     return await Promise.race([
-      type.run(probe.spec, { probe: probe.name, reads: fieldsRead(probe), heartbeat }, context),
+      type.run(probe.spec, { probe: probe.name, reads: fieldsRead(probe), folder, heartbeat }, context),
       given.promise,
     ]);
   } catch (error) {

@@ -31,6 +31,8 @@ export interface RuntimeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: Meter;
+  /** The daemon's own variables, of which children see a few. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   redact(text: string): string;
   random(): number;
   /** Resource use of this process. */
@@ -57,7 +59,7 @@ export interface Runtime {
 const DRAIN_MS = 6_000;
 
 export function createRuntime(parts: RuntimeParts): Runtime {
-  const { store, registries, clock, log, meter, redact, random } = parts;
+  const { store, registries, clock, log, meter, redact, random, environment } = parts;
   const stopping = new AbortController();
   const acting = new AbortController();
   let configuration: Configuration | undefined;
@@ -68,6 +70,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     if (!configuration) throw new Error('the runtime was used before it was started');
     return configuration;
   };
+  const home = () => current().settings.home;
   const alerter = createAlerter({
     ...{ store, notifierTypes: registries.notifierTypes, configuration: current, clock, log, meter, random },
     onNotifierHealth: (notifier, healthy, error) => selfWatch.notifier(notifier, healthy, error),
@@ -80,6 +83,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const results = createResultBuffer({ store, log, meter });
   const pings = createPings({
     ...{ store, clock, probeTypes: registries.probeTypes, redact, listeningSince: () => listeningSince },
+    heardUntil: () => probes.lastResultAt(),
     probes: () => current().probes.values(),
     wake: (probe) => scheduler.wake(probe),
   });
@@ -92,7 +96,16 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     onResumed: () => healer.look(),
   });
   const run = createRunner({
-    ...{ probeTypes: registries.probeTypes, clock, log, stalls: selfWatch.stalls, redact, heartbeat: pings.heartbeat },
+    ...{
+      probeTypes: registries.probeTypes,
+      clock,
+      log,
+      stalls: selfWatch.stalls,
+      redact,
+      heartbeat: pings.heartbeat,
+      home,
+      environment,
+    },
     stopping: stopping.signal,
   });
   const pipeline = createPipeline({
@@ -111,7 +124,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     freshAfter: selfWatch.freshAfter,
   });
   const attempts = createAttemptRunner({
-    ...{ store, clock, log, meter, registries, desk, planner, redact, runNow: pipeline.runNow },
+    ...{ store, clock, log, meter, registries, desk, planner, redact, runNow: pipeline.runNow, home, environment },
     stopping: acting.signal,
   });
   const healer = createHealer({
@@ -151,6 +164,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     async start(first) {
       configuration = first;
       await desk.load();
+      await selfWatch.started();
       await switches.load();
       await apply(first);
       await recoverAttempts({

@@ -25,6 +25,8 @@ export interface SelfWatch {
   freshAfter(): number;
   notifier(name: string, healthy: boolean, error?: string): void;
   reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
+  /** What an earlier process said of itself is over: this one runs, and its home has loaded. */
+  started(): Promise<void>;
   /** Why the last reload was refused. */
   problems(): readonly Problem[];
   stop(): void;
@@ -93,6 +95,10 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
         severity: 'warning',
       };
       await desk.self('reload', outcome && trouble);
+    },
+    async started() {
+      await desk.self('stall', undefined);
+      await desk.self('reload', undefined);
     },
     problems: () => problems,
     stop() {
