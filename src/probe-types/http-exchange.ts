@@ -96,7 +96,14 @@ function requestOver(socket: Socket, line: Lifeline, options: ClientRequestArgs)
   // Without an agent: `agent: false` would build a whole one for every request.
   const outgoing = request({ ...options, maxHeaderSize: MAX_HEADER_BYTES, createConnection: () => socket });
   let interim = 0;
-  outgoing.on('error', line.fail);
+  let answer: IncomingMessage | undefined;
+  outgoing.on('response', (response) => {
+    answer = response;
+  });
+  // What follows a complete answer is not listened to, however it is cut into packets.
+  outgoing.on('error', (error) => {
+    if (!answer?.complete) line.fail(error);
+  });
   outgoing.on('information', () => {
     interim += 1;
     if (interim > MAX_INTERIM_ANSWERS) line.fail(new ProbeFailure('protocol', 'a flood of interim answers (1xx)'));

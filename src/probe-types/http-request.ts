@@ -99,6 +99,7 @@ function headersFor(
   const headers = new Map<string, readonly [string, string]>();
   const set = (name: string, value: string) => headers.set(name.toLowerCase(), [name, value]);
   set('Host', url.host);
+  set('Connection', 'close');
   for (const [name, value] of Object.entries(SENSIBLE_HEADERS)) set(name, value);
   if (authorization !== undefined) set('Authorization', authorization);
   for (const [name, value] of Object.entries(spec.headers)) {

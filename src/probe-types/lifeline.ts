@@ -26,7 +26,10 @@ export class Lifeline {
   #phase: Phase = 'resolve';
   #phaseSince: number;
   #held: Destroyable[] = [];
+  /** Ends the step in flight; undefined between two steps. */
   #reject: ((error: Error) => void) | undefined;
+  /** What went wrong between two steps: the next one fails with it. */
+  #failure: Error | undefined;
 
   constructor(context: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly clock: Clock }) {
     this.signal = context.signal;
@@ -37,14 +40,20 @@ export class Lifeline {
     this.signal.addEventListener('abort', this.#abort, { once: true });
   }
 
-  /** Error listener of everything that is opened: ends the step in flight; without one it is of no interest. */
+  /** Error listener of everything that is opened: ends the step in flight, or else the next one. */
   readonly fail = (error: Error): void => {
-    this.#reject?.(classify(error, this.#phase));
+    this.#failWith(classify(error, this.#phase));
   };
 
   readonly #abort = (): void => {
-    this.#reject?.(deadlineFailure(this.#phase));
+    this.#failWith(deadlineFailure(this.#phase));
   };
+
+  #failWith(failure: Error): void {
+    this.#failure ??= failure;
+    this.#reject?.(failure);
+    this.#reject = undefined;
+  }
 
   remainingMs(): number {
     return this.#startedAt + this.#timeoutMs - this.#clock.monotonic();
@@ -60,9 +69,13 @@ export class Lifeline {
   /** Waits for `done`, for `fail`, or for the deadline. */
   until<T>(start: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#reject = reject;
       if (this.signal.aborted) this.#abort();
-      else start(resolve);
+      if (this.#failure) return reject(this.#failure);
+      this.#reject = reject;
+      start((value) => {
+        this.#reject = undefined;
+        resolve(value);
+      });
     });
   }
 
@@ -73,6 +86,7 @@ export class Lifeline {
   /** Destroys what is open; the run goes on with the next connection. */
   release(): void {
     this.#reject = undefined;
+    this.#failure = undefined;
     for (const opened of this.#held.reverse()) opened.destroy();
     this.#held = [];
   }
