@@ -33,10 +33,12 @@ export interface HandOver {
   some(definition: NotifierDefinition, rows: readonly Notification[]): Promise<void>;
 }
 
+const LOOKED_MAX = 5_000;
+
 /** What an earlier call looked at is not looked at again; after a restart the store knows what was copied. */
 export function createHandOver({ store, clock, log, configuration, onCopies }: FallbackParts): HandOver {
   let allThrough = 0;
-  let someThrough = 0;
+  const looked = new Set<number>();
 
   async function copy(rows: readonly Notification[], fallback: string): Promise<void> {
     const count = await copyRows(store, rows, fallback, clock.now());
@@ -57,10 +59,11 @@ export function createHandOver({ store, clock, log, configuration, onCopies }: F
     },
     async some(definition, rows) {
       const fallback = fallbackOf(definition, configuration());
-      const fresh = rows.filter(({ id }) => id > Math.max(allThrough, someThrough));
+      const fresh = rows.filter(({ id }) => id > allThrough && !looked.has(id));
       if (fallback === undefined || fresh.length === 0) return;
       await copy(fresh, fallback);
-      someThrough = fresh.at(-1)?.id ?? someThrough;
+      if (looked.size > LOOKED_MAX) looked.clear();
+      for (const { id } of fresh) looked.add(id);
     },
   };
 }

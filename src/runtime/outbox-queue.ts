@@ -19,6 +19,7 @@ import { MAX_BACK_OFF_MS } from './outbox-failure.ts';
 export const GATHER_MS = 10_000;
 /** Names in one digest; what exceeds it waits for the next. */
 export const DIGEST_MAX = 1_000;
+const STUCK_MAX = 1_000;
 /** Rows read at once. */
 export const PAGE = 100;
 
@@ -94,7 +95,7 @@ function createWalk({ notifier, knows, now }: QueueFacts) {
   function holdsBack(row: Notification): boolean {
     const { incidentId, carriedBy } = row;
     if (incidentId !== undefined && held.has(incidentId)) {
-      if (carriedBy === undefined && stuck.length < PAGE) stuck.push(row);
+      if (carriedBy === undefined && stuck.length < STUCK_MAX) stuck.push(row);
       return true;
     }
     if (carriedBy === undefined && isDue(row, now)) return false;

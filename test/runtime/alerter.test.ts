@@ -255,6 +255,19 @@ describe('alerter', () => {
     expect(kinds()).toEqual(['opened', 'opened', 'resolved']);
   });
 
+  it('tells the fallback also what waits behind a refused alert', async () => {
+    bus.fail({ kind: 'status', status: 422 });
+    house.configure([slackDefinition(), webhookDefinition({ fallback: 'chat' })]);
+    house.start();
+    const incident = await house.incident();
+    await house.announce('bus', incident, 'opened');
+    await house.announce('bus', incident, 'resolved');
+    await eventually(() =>
+      expect(chat.calls().map((call) => call.method)).toEqual(['chat.postMessage', 'chat.update', 'chat.postMessage']),
+    );
+    expect(bus.requests()).toHaveLength(1);
+  });
+
   it('leaves a channel alone after three different alerts were refused', async () => {
     chat.fail({ kind: 'answer', error: 'invalid_auth' });
     house.configure([slackDefinition({ fallback: 'bus' }), webhookDefinition()]);
