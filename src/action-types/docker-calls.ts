@@ -37,25 +37,24 @@ export async function executeIn(
   return { done: exitCode === 0, exitCode, output, ...failed };
 }
 
-const TERMINAL = z.object({ Config: z.object({ Tty: z.boolean() }) });
+const TERMINAL = z.object({ Id: z.string(), Config: z.object({ Tty: z.boolean() }) });
 
 /** The last `tail` lines, with the engine's times; head and tail of 64 KiB each. */
 export async function readLogs(
   engine: Engine,
-  container: string,
+  inspection: unknown,
   tail: number,
   signal: AbortSignal,
 ): Promise<ActionOutput> {
-  const inspection = await withSignal(signal, engine.getContainer(container).inspect({ abortSignal: signal }));
-  const { Tty } = parseAnswer(TERMINAL, inspection).Config;
+  const { Id, Config } = parseAnswer(TERMINAL, inspection);
   const stream = await callEngine(engine, {
     method: 'GET',
-    path: `/containers/${container}/logs`,
+    path: `/containers/${Id}/logs`,
     query: { stdout: true, stderr: true, timestamps: true, tail },
     signal,
     stream: true,
   });
-  const output = await withSignal(signal, readOutput(stream as AsyncIterable<Buffer>, !Tty));
+  const output = await withSignal(signal, readOutput(stream as AsyncIterable<Buffer>, !Config.Tty));
   return { done: true, output };
 }
 

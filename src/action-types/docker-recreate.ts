@@ -42,13 +42,19 @@ type Endpoint = z.output<typeof ENDPOINT>;
 /** A rollback after the deadline gets this long. */
 const ROLLBACK_MS = 5_000;
 
-/** Returns the new container's id. `graceMs`: given to the old one to stop before it is killed. */
-export async function recreate(engine: Engine, name: string, graceMs: number, context: Context): Promise<string> {
+/**
+ * Returns the new container's id. `inspection`: the engine's answer about the old one, which gets `graceMs` to stop
+ * before it is killed.
+ */
+export async function recreate(
+  engine: Engine,
+  inspection: unknown,
+  graceMs: number,
+  context: Context,
+): Promise<string> {
   const { signal } = context;
-  const old = parseAnswer(
-    INSPECTION,
-    await withSignal(signal, engine.getContainer(name).inspect({ abortSignal: signal })),
-  );
+  const old = parseAnswer(INSPECTION, inspection);
+  const name = old.Name.replace(/^\//, '');
   if (old.HostConfig.AutoRemove) {
     throw new AppError('docker_auto_remove', `${name} was started with --rm: stopping it removes it, with no way back`);
   }

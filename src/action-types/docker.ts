@@ -12,10 +12,9 @@ import {
   DEFAULT_SOCKET,
   describeSocket,
   engineFault,
-  engineMessage,
   engineSocket,
+  inspectExactly,
   openEngine,
-  statusOf,
   withSignal,
 } from '../shared/docker-engine.ts';
 import { duration } from '../spec.ts';
@@ -110,7 +109,7 @@ export const docker: ActionType<typeof spec> = {
       if (!container) return { done: false, error: 'the probe observed no container to act on' };
       return await act(spec, container.name, await openEngine(socket), context);
     } catch (error) {
-      return { done: false, error: explain(error, container?.name, socket, context.signal) };
+      return { done: false, error: explain(error, socket, context.signal) };
     }
   },
 };
@@ -138,19 +137,21 @@ async function pruneEngine(spec: DockerSpec, what: (typeof PRUNABLE)[number], { 
 
 async function act(spec: DockerSpec, name: string, engine: Engine, context: Context): Promise<ActionOutput> {
   const { signal } = context;
+  const found = await inspectExactly(engine, name, signal);
+  if (!found) return { done: false, error: `there is no container ${name}` };
   if (spec.exec !== undefined) return executeIn(engine, name, spec.argv ?? [], signal);
-  if (spec.logs !== undefined) return readLogs(engine, name, spec.tail ?? TAIL_LINES, signal);
+  if (spec.logs !== undefined) return readLogs(engine, found, spec.tail ?? TAIL_LINES, signal);
   if (spec.recreate !== undefined) {
-    const id = await recreate(engine, name, graceOf(spec, context), context);
+    const id = await recreate(engine, found, graceOf(spec, context), context);
     return { done: true, output: `${name} is now ${id.slice(0, 12)}` };
   }
-  await withSignal(signal, unlessAlready(drive(spec, name, engine, context)));
+  await withSignal(signal, unlessAlready(drive(spec, found.Id, engine, context)));
   return { done: true };
 }
 
 /** The four calls that change a container's state and answer nothing. */
-function drive(spec: DockerSpec, name: string, engine: Engine, context: Context): Promise<unknown> {
-  const container = engine.getContainer(name);
+function drive(spec: DockerSpec, id: string, engine: Engine, context: Context): Promise<unknown> {
+  const container = engine.getContainer(id);
   const abortSignal = context.signal;
   const t = Math.ceil(graceOf(spec, context) / 1_000);
   if (spec.restart !== undefined) return container.restart({ t, abortSignal });
@@ -164,10 +165,9 @@ function graceOf(spec: DockerSpec, { timeoutMs }: Context): number {
   return Math.min(spec.timeout ?? GRACE_MS, timeoutMs / 2);
 }
 
-function explain(error: unknown, name: string | undefined, socket: string, signal: AbortSignal): string {
+function explain(error: unknown, socket: string, signal: AbortSignal): string {
   if (signal.aborted) return 'the deadline passed before the engine had answered; it may still do what was asked';
   if (error instanceof AppError) return error.message;
-  if (statusOf(error) === 404 && name !== undefined) return `there is no container ${name}: ${engineMessage(error)}`;
   const fault = engineFault(error, socket, signal);
   if (!fault) throw new AppError('docker_action', messageOf(error), { cause: error });
   return fault.error;

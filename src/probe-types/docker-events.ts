@@ -99,9 +99,10 @@ export interface EventMemory {
   fate(id: string, startedAt: number): Fate | undefined;
   /** How this name came to name nothing. */
   removal(name: string): Intervention | undefined;
-  /** The engine went away: what it did just before may have been its own shutdown. */
-  engineLost(at: number): void;
-  engineBack(at: number): void;
+  /** The engine went away: what it did just before may have been its own shutdown. False: it was away already. */
+  engineLost(at: number): boolean;
+  /** False: it was not away. */
+  engineBack(at: number): boolean;
   /** How far the event stream was followed: the time of its newest event, 0 before the first. */
   followedTo(): number;
   markFollowed(at: number): void;
@@ -117,6 +118,8 @@ const AUTO_REMOVE_MS = 1_000;
 export function createEventMemory(): EventMemory {
   const facts = new Map<string, Facts>();
   const removals = new Map<string, Intervention>();
+  let away = false;
+  /** While the engine was last away, from the start of its shutdown. */
   let gap = { from: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY };
   let followed = 0;
 
@@ -157,12 +160,17 @@ export function createEventMemory(): EventMemory {
     },
     removal: (name) => removals.get(name),
     engineLost(at) {
-      if (gap.until === Number.POSITIVE_INFINITY && gap.from <= at) return;
+      if (away) return false;
+      away = true;
       gap = { from: at - SHUTDOWN_MS, until: Number.POSITIVE_INFINITY };
       for (const known of facts.values()) doubt(known, gap.from);
+      return true;
     },
     engineBack(at) {
+      if (!away) return false;
+      away = false;
       gap = { from: gap.from, until: at };
+      return true;
     },
     followedTo: () => followed,
     markFollowed(at) {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Fields, Reason } from '../model.ts';
 import type { Engine } from '../shared/docker-engine.ts';
-import { parseAnswer, statusOf, withSignal } from '../shared/docker-engine.ts';
+import { inspectExactly, parseAnswer } from '../shared/docker-engine.ts';
 
 const INSPECTION = z.object({
   Id: z.string(),
@@ -47,13 +47,8 @@ export async function inspectContainer(
   container: string,
   signal: AbortSignal,
 ): Promise<Inspection | undefined> {
-  try {
-    const answer = await withSignal(signal, engine.getContainer(container).inspect({ abortSignal: signal }));
-    return toInspection(parseAnswer(INSPECTION, answer));
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw error;
-  }
+  const answer = await inspectExactly(engine, container, signal);
+  return answer && toInspection(parseAnswer(INSPECTION, answer));
 }
 
 function toInspection({ Id, Name, RestartCount, Config, State }: z.output<typeof INSPECTION>): Inspection {

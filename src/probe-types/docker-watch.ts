@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Context, Wake } from '../ports.ts';
-import { describeSocket, openEngine } from '../shared/docker-engine.ts';
+import { describeSocket, isCalled, openEngine } from '../shared/docker-engine.ts';
 import type { ContainerEvent, EventMemory } from './docker-events.ts';
 import { openEvents } from './docker-events.ts';
 
@@ -34,17 +34,13 @@ export async function followEngine(
     for (const { probe } of containers) wakeSoon(probe, why);
   };
   let retryMs = FIRST_RETRY_MS;
-  let away = false;
 
   const onOpen = () => {
     log.debug('docker_events_open');
-    if (away) {
-      log.info('docker_events_back');
-      memory.engineBack(clock.now());
-      wakeAll('engine is back');
-    }
-    away = false;
     retryMs = FIRST_RETRY_MS;
+    if (!memory.engineBack(clock.now())) return;
+    log.info('docker_events_back');
+    wakeAll('engine is back');
   };
   const onEvent = (event: ContainerEvent) => {
     for (const watched of containers) {
@@ -55,12 +51,10 @@ export async function followEngine(
   while (!signal.aborted) {
     const error = await followOnce(socket, memory, onOpen, onEvent, context);
     if (signal.aborted) return;
-    memory.engineLost(clock.now());
-    if (!away) {
+    if (memory.engineLost(clock.now())) {
       log.warn('docker_events_lost', { error });
       wakeAll('engine went away');
     }
-    away = true;
     await pause(retryMs, signal);
     retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
   }
@@ -92,8 +86,7 @@ async function followOnce(
 }
 
 function concerns(event: ContainerEvent, container: string): boolean {
-  if (event.name === container || event.oldName === container) return true;
-  return container.length >= 12 && event.id.startsWith(container);
+  return event.oldName === container || isCalled(event, container);
 }
 
 async function pause(durationMs: number, signal: AbortSignal): Promise<void> {

@@ -126,6 +126,35 @@ export function engineFault(error: unknown, socket: string, signal: AbortSignal)
   return reason && { reason, error: `${engine} did not answer: ${messageOf(error)}` };
 }
 
+/** Characters of an id that are enough to mean it. */
+const SHORT_ID = 12;
+
+/** The name is exactly this, or the id begins with at least twelve characters of it. */
+export function isCalled({ id, name }: { readonly id: string; readonly name: string }, container: string): boolean {
+  return name.replace(/^\//, '') === container || (container.length >= SHORT_ID && id.startsWith(container));
+}
+
+const IDENTITY = z.looseObject({ Id: z.string(), Name: z.string() });
+
+/**
+ * The engine's full answer about exactly this container; undefined when there is none. Asked for `db` while no container
+ * is called so, the engine itself would answer with one whose *id* begins with `db`.
+ */
+export async function inspectExactly(
+  engine: Engine,
+  container: string,
+  signal: AbortSignal,
+): Promise<z.output<typeof IDENTITY> | undefined> {
+  try {
+    const answer = await withSignal(signal, engine.getContainer(container).inspect({ abortSignal: signal }));
+    const found = parseAnswer(IDENTITY, answer);
+    return isCalled({ id: found.Id, name: found.Name }, container) ? found : undefined;
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
 /** Reads an answer of the engine at the edge; one of another shape is an AppError `docker_answer`. */
 export function parseAnswer<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.output<Schema> {
   const parsed = schema.safeParse(answer);

@@ -197,6 +197,17 @@ describe.skipIf(missing !== undefined)('on a real engine', () => {
     },
   );
 
+  test('a name that is only the beginning of some id names nothing', async () => {
+    const id = await start(...sleeper);
+    const before = await inspect('{{.State.StartedAt}}');
+    const container = id.slice(0, 3);
+    expect(await act(here({ restart: container }))).toEqual({
+      done: false,
+      error: `there is no container ${container}`,
+    });
+    expect(await inspect('{{.State.StartedAt}}')).toBe(before);
+  });
+
   test('logs give both streams, the newest lines', async () => {
     await start(IMAGE, '/bin/sh', '-c', 'echo one; echo two; sleep 0.2; echo three >&2; sleep 1000');
     const { done, output } = await until(

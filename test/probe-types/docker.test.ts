@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { pipeline } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Context, Log, ProbeOutput } from '../../src/ports.ts';
 import { createDockerProbeType } from '../../src/probe-types/docker.ts';
 import type { Dockerd } from '../estate/dockerd.ts';
@@ -90,6 +93,32 @@ describe.skipIf(missing !== undefined)('on a real engine', () => {
       name: 'web',
       at: engine.socket,
     });
+  });
+
+  test('a name that is only the beginning of some id names nothing', async () => {
+    const id = await start(...sleeper);
+    const input = { probe: 'web', reads: new Set<string>(), heartbeat };
+    const look = (container: string) =>
+      createDockerProbeType().run({ container, socket: engine.socket }, input, contextOf());
+    expect((await look(id.slice(0, 2))).reason).toBe('not_found');
+    expect((await look(id.slice(0, 12))).reason).toBe('ok');
+  });
+
+  test('an engine is reached over TCP too, whatever DOCKER_HOST says', async () => {
+    await start(...sleeper);
+    const proxy = createServer((client) => void pipeline(client, connect(engine.socket), client, () => {}));
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    vi.stubEnv('DOCKER_HOST', 'tcp://127.0.0.1:1');
+    try {
+      const { port } = proxy.address() as AddressInfo;
+      expect((await probe(createDockerProbeType(), `http://127.0.0.1:${port}`)).reason).toBe('ok');
+      expect((await look()).reason).toBe('ok');
+      proxy.close();
+      expect((await probe(createDockerProbeType(), `http://127.0.0.1:${port}`)).reason).toBe('connect_refused');
+    } finally {
+      vi.unstubAllEnvs();
+      proxy.close();
+    }
   });
 
   test('CPU and memory are measured when somebody reads them', async () => {
@@ -252,9 +281,9 @@ describe.skipIf(missing !== undefined)('on a real engine', () => {
     let type: ReturnType<typeof createDockerProbeType>;
     let wakes: { readonly why: string; readonly at: number }[];
     const woken = (since: number) => until(async () => wakes.find(({ at }) => at >= since), Boolean);
-    const beginFollowing = async () => {
+    const beginFollowing = async (reloaded = createDockerProbeType()) => {
       follow = new AbortController();
-      type = createDockerProbeType();
+      type = reloaded;
       wakes = [];
       const watched = [{ probe: 'web', spec: { container: 'web', socket: engine.socket } }];
       const wake = (_probe: string, why: string) => void wakes.push({ why, at: Date.now() });
@@ -286,6 +315,27 @@ describe.skipIf(missing !== undefined)('on a real engine', () => {
       await sleep(600);
       expect(wakes.length).toBeGreaterThan(0);
       expect(wakes.length).toBeLessThanOrEqual(4);
+    });
+
+    test('a crash is still a crash when a reload came while the engine was away', async () => {
+      await start(...polite);
+      await beginFollowing();
+      await engine.stopEngine();
+      await until(
+        async () => wakes,
+        (all) => all.some(({ why }) => why === 'engine went away'),
+      );
+      follow.abort();
+      await engine.startEngine();
+      await engine.run('start', 'web');
+      await beginFollowing(type);
+      process.kill(await mainPid(), 'SIGKILL');
+      const crashed = await until(
+        () => probe(type, engine.socket),
+        ({ reason }) => reason !== 'ok',
+      );
+      expect(crashed).toMatchObject({ reason: 'exit_code' });
+      expect(crashed.intervention).toBeUndefined();
     });
 
     test('nothing wakes after the end', async () => {
