@@ -64,7 +64,7 @@ export function exportFault(path: string, fields: FieldDeclarations): string | u
   for (const step of path.split('.')) {
     if (type === 'dyn' || type === 'map') return undefined;
     if (typeof type === 'string' || !Object.hasOwn(type, step)) {
-      return `unknown field "${path}"${didYouMean(path, exportable(fields))}`;
+      return `unknown field "${path}"${didYouMean(path, ['latency_ms', ...exportable(fields)])}`;
     }
     type = type[step]?.type ?? 'dyn';
   }

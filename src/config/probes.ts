@@ -6,6 +6,7 @@ import { checkKeys } from './check.ts';
 import { compileAt, compileList, exportFault, type Scope, withImplied } from './conditions.ts';
 import {
   type BrainstemKeys,
+  MAX_LABELS,
   type ProbeDefaultKeys,
   type ProbeKeys,
   probeDefaultsSchema,
@@ -153,14 +154,19 @@ function checkExports(tree: Tree, keys: ProbeKeys, type: ProbeType, { problems }
   }
 }
 
-function consequences({ entry, keys, file }: Parts) {
+function consequences({ entry, keys, file, own, reading }: Parts) {
   const shared: ProbeDefaultKeys = { ...file.keys, ...keys };
+  const labels = { ...file.keys.labels, ...keys.labels };
+  if (Object.keys(labels).length > MAX_LABELS) {
+    const place = nearestTree(own.tree, ['labels']).location;
+    reading.problems.add(place, `with those of the defaults there are more than ${MAX_LABELS} labels`);
+  }
   return {
     dependsOn: shared.depends_on ?? [],
     pageAfterMs: shared.page_after ?? 0,
     relapseMs: shared.relapse ?? RELAPSE_MS,
     group: shared.group ?? basename(entry.location.file, extname(entry.location.file)),
-    labels: { ...file.keys.labels, ...keys.labels },
+    labels,
     ...(shared.notify !== undefined && { notify: shared.notify }),
     ...(shared.runbook !== undefined && { runbook: shared.runbook }),
   };

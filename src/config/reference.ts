@@ -56,7 +56,13 @@ function optionRow(name: string, schema: z.ZodType): OptionRow {
 }
 
 function typeWords(schema: z.ZodType): string {
-  const words = new Set(alternatives(schema).map((one) => schemaWords(one).replace(/^an? /, '').replace(/:.*$/, '')));
+  const words = new Set(
+    alternatives(schema).map((one) =>
+      schemaWords(one)
+        .replace(/^an? /, '')
+        .replace(/ such as .*$/, ''),
+    ),
+  );
   return [...words].join(' or ');
 }
 

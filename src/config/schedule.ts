@@ -31,7 +31,11 @@ function cronFault(expression: string): string | undefined {
   const { valid, errors } = validateDetailed(expression);
   if (valid) return undefined;
   const [first] = errors;
-  return `"cron" is not a cron expression${first ? `: ${first.message}` : ''}; write five fields such as "*/5 * * * *"`;
+  const which =
+    first?.value === undefined || first.field === 'expression'
+      ? ''
+      : `: its ${first.field} field is ${JSON.stringify(first.value)}`;
+  return `"cron" is not a cron expression${which}; write five fields such as "*/5 * * * *"`;
 }
 
 function isTimezone(timezone: string): boolean {

@@ -40,6 +40,7 @@ export function substitute(written: string, lookup: Lookup): Substitution | unde
     const reference = closing === '' ? undefined : REFERENCE.exec(inner)?.groups;
     if (reference === undefined || inner.includes('${')) {
       error ??= `"${token}" is no substitution; ${NOTATION}`;
+      unset.push(token);
       return '';
     }
     const name = reference['name'] ?? `file:${reference['path']}`;

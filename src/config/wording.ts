@@ -54,16 +54,22 @@ function expectation(issue: Issue, schemas: readonly z.ZodType[]): string {
   return issue.code === 'invalid_type' ? (TYPE_WORDS[issue.expected] ?? issue.expected) : 'something else';
 }
 
-/** What a schema takes: `a whole number of at least 1`, `a duration: 500ms, 30s`, `text`. */
+/** What a schema takes: `a whole number of at least 1`, `a duration such as 30s`, `text`. */
 export function schemaWords(schema: z.ZodType): string {
-  const quantity = /^(Duration|Size|Rate): (.+)$/.exec(schema.description ?? '');
-  if (quantity) return `a ${quantity[1]?.toLowerCase()}: ${quantity[2]}`;
+  const quantity = quantityWords(schema);
+  if (quantity !== undefined) return quantity;
   const plain = unwrap(schema);
-  if (plain !== schema) return schemaWords(plain);
   if (plain instanceof z.ZodNumber) return numberWords(plain);
   if (plain instanceof z.ZodEnum) return oneOf(plain.options);
   if (plain instanceof z.ZodLiteral) return oneOf([...plain.values]);
   return TYPE_WORDS[plain.type] ?? plain.type;
+}
+
+/** `a duration such as 30s`, for texts that become a quantity: their own complaint says how to write one. */
+function quantityWords(schema: z.ZodType): string | undefined {
+  const complaint = schema.safeParse('?', { error: () => '' }).error?.issues[0]?.message ?? '';
+  const [, kind, examples] = /^is not (an? \w+); write (.+)$/.exec(complaint) ?? [];
+  return kind === undefined ? undefined : `${kind} such as ${examples}`;
 }
 
 function numberWords(schema: z.ZodNumber): string {

@@ -69,7 +69,8 @@ function compose(tokens: readonly Token[], locate: Locate, problems: Problems): 
 function yamlMessage(code: string, message: string): string {
   if (code === 'TAB_AS_INDENT') return 'a tab indents this line; YAML takes spaces only';
   if (code === 'TAG_RESOLVE_FAILED') return 'YAML tags such as !name are not used here; remove it';
-  return `not valid YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+  const plain = message.replace(/(["'])quote$/, '$1');
+  return `not valid YAML: ${plain.charAt(0).toLowerCase()}${plain.slice(1)}`;
 }
 
 /** Thrown and caught in this file alone: the rest of the file is not worth reading. */
