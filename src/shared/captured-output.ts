@@ -15,6 +15,7 @@ export interface CapturedOutput {
 }
 
 export interface OutputCapture {
+  /** Copies what is kept: the chunk stays the caller's. */
   add(chunk: Buffer): void;
   result(): CapturedOutput;
 }
@@ -30,7 +31,6 @@ export function createCapture(headBytes = HEAD_BYTES, tailBytes = TAIL_BYTES): O
     totalBytes += chunk.length;
     const free = headBytes - headLength;
     if (free > 0) {
-      // A copy: a slice would keep the whole buffer of the stream alive.
       const piece = Buffer.from(chunk.subarray(0, free));
       head.push(piece);
       headLength += piece.length;

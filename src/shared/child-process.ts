@@ -13,6 +13,7 @@ import { findExecutable } from './executable.ts';
 import { type SpawnedChild, spawnChild } from './gated-spawn.ts';
 import type { ProcessIdentity } from './process-table.ts';
 import { KILL_GRACE_MS, killTree, RUN_VARIABLE } from './process-tree.ts';
+import { createDisposer } from './spent-buffers.ts';
 
 export { findOrphan, killOrphan } from './process-tree.ts';
 
@@ -92,11 +93,13 @@ interface Exit {
 function follow(spawned: SpawnedChild, marker: string, options: ChildOptions): Running {
   const stdout = createCapture(options.headBytes, options.tailBytes);
   const stderr = options.mergeOutput ? stdout : createCapture(options.headBytes, options.tailBytes);
+  const dispose = createDisposer();
   let chunks = 0;
   const capture = (stream: Readable | null, into: OutputCapture) =>
     stream?.on('data', (chunk: Buffer) => {
       chunks += 1;
       into.add(chunk);
+      dispose(chunk);
     });
   capture(spawned.child.stdout, stdout);
   capture(spawned.child.stderr, stderr);

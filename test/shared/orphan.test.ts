@@ -47,13 +47,14 @@ async function orphanOf(script: string, onStart: string, until: () => boolean): 
   const daemon = spawn(process.execPath, [resolve('node_modules/jiti/lib/jiti-cli.mjs'), source], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const ended = once(daemon, 'exit');
   try {
     const [line] = (await once(daemon.stdout, 'data')) as [Buffer];
     await waitFor(until);
     return JSON.parse(line.toString()) as ProcessIdentity;
   } finally {
     daemon.kill('SIGKILL');
-    await once(daemon, 'exit');
+    await ended;
   }
 }
 
