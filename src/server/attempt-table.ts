@@ -1,6 +1,6 @@
 /** Runs of remediations, as a table on both pages. */
 import type { Attempt } from '../model.ts';
-import { type Html, html, type Part } from './html.ts';
+import { type Html, html } from './html.ts';
 import { ago, duration } from './page-frame.ts';
 
 export function attemptTable(
@@ -14,19 +14,14 @@ ${attempts.map((attempt) => row(attempt, now, redact))}</tbody></table>`;
 }
 
 function row(attempt: Attempt, now: number, redact: (text: string) => string): Html {
-  const { state, remediation, probe, incidentId, requestedBy, intendedAt, endedAt } = attempt;
+  const { state, remediation, probe, incidentId, requestedBy, intendedAt, endedAt, error } = attempt;
   return html`<tr>
 <td><span class="outcome ${state}">${state}${attempt.refusal !== undefined && ` (${attempt.refusal})`}</span></td>
-<th scope="row">${remediation}<span class="where">${redact(attempt.resource)}</span></th>
+<th scope="row">${remediation}<span class="where">${redact(attempt.resource)}</span>${error !== undefined && html`<span class="where">${redact(error)}</span>`}</th>
 <td data-label="For">${incidentId === undefined ? probe : html`<a href="/incidents/${incidentId}">${probe}</a>`}</td>
 <td data-label="Asked by">${requestedBy}</td>
 <td data-label="Took" class="number">${endedAt === undefined ? '…' : duration(endedAt - intendedAt)}</td>
 <td data-label="When" class="number">${ago(intendedAt, now, ' ago')}</td>
 </tr>
-${details(attempt, redact)}`;
-}
-
-/** Why it failed, for whoever looks; one cell over the whole width. */
-function details({ error }: Attempt, redact: (text: string) => string): Part {
-  return error !== undefined && html`<tr class="detail"><td colspan="6">${redact(error)}</td></tr>\n`;
+`;
 }

@@ -65,11 +65,9 @@ export function ago(at: number, now: number, words = ''): Html {
   return html`<time datetime="${moment}" title="${moment}">${duration(now - at)}${words}</time>`;
 }
 
+/** `4m 12s`; clocks that disagree show nothing below zero. */
 export function duration(durationMs: number): string {
-  return formatDuration(Math.max(0, durationMs < 1_000 ? durationMs : Math.round(durationMs / 1_000) * 1_000)).replace(
-    /([a-z])(?=\d)/,
-    '$1 ',
-  );
+  return formatDuration(Math.max(0, durationMs)).replace(/([a-z])(?=\d)/, '$1 ');
 }
 
 /** Date and time of a line in a story. */

@@ -21,25 +21,39 @@ export interface ServerOptions extends ServerParts {
   /** With a token, everything but health and pings needs it. Without one only loopback may be listened on. */
   readonly token?: string;
   readonly publicUrl: string;
+  /** What clients may take of us. Default: LIMITS. */
+  readonly limits?: Partial<Limits>;
 }
 
 export interface Server {
   readonly address: { readonly host: string; readonly port: number };
-  /** Requests under way get two seconds. */
+  /** Idle connections end at once, requests under way get two seconds. */
   close(): Promise<void>;
 }
 
-const LIMITS = {
+export interface Limits {
+  readonly bodyBytes: number;
+  readonly headerBytes: number;
+  readonly connections: number;
+  /** Without a byte in either direction. */
+  readonly idleMs: number;
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly keepAliveMs: number;
+  /** What requests under way get when the server closes. */
+  readonly closeMs: number;
+}
+
+const LIMITS: Limits = {
   bodyBytes: 100 * 1024,
   headerBytes: 16 * 1024,
   connections: 1_000,
-  /** Without a byte in either direction. */
   idleMs: 30_000,
   headersMs: 10_000,
   requestMs: 30_000,
   keepAliveMs: 65_000,
   closeMs: 2_000,
-} as const;
+};
 
 const SECURITY_HEADERS = {
   'content-security-policy':
@@ -54,31 +68,36 @@ const SECURITY_HEADERS = {
 /** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
 export async function createServer(options: ServerOptions): Promise<Server> {
   const { listen, token, publicUrl } = options;
-  const app = createApp();
-  app.server.maxConnections = LIMITS.connections;
+  const limits = { ...LIMITS, ...options.limits };
+  const app = createApp(limits);
+  app.server.maxConnections = limits.connections;
   addGuard(app, createGuard({ host: listen.host, publicUrl, ...(token !== undefined && { token }) }));
   addErrorAnswers(app, options);
   for (const route of routes) {
-    if (route.kind === 'api') addApiRoute(app, route, options);
+    if (route.kind === 'api') addApiRoute(app, route, options, limits);
     else if (route.anyBody) await addPingRoute(app, route, options);
     else addPlainRoute(app, route, options);
   }
   await app.listen(listen);
   const bound = app.server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
-  return { address: { host: listen.host, port }, close: () => close(app) };
+  return { address: { host: listen.host, port }, close: () => close(app, limits) };
 }
 
-function createApp(): FastifyInstance {
+function createApp(limits: Limits): FastifyInstance {
   const app = fastify({
     logger: false,
-    bodyLimit: LIMITS.bodyBytes,
-    connectionTimeout: LIMITS.idleMs,
-    requestTimeout: LIMITS.requestMs,
-    keepAliveTimeout: LIMITS.keepAliveMs,
+    bodyLimit: limits.bodyBytes,
+    connectionTimeout: limits.idleMs,
+    requestTimeout: limits.requestMs,
+    keepAliveTimeout: limits.keepAliveMs,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 250 },
-    http: { maxHeaderSize: LIMITS.headerBytes, headersTimeout: LIMITS.headersMs, connectionsCheckingInterval: 1_000 },
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headersMs),
+    },
   });
   app.removeAllContentTypeParsers();
   const parseJson = app.getDefaultJsonParser('error', 'error');
@@ -117,7 +136,7 @@ function answerProblem(reply: FastifyReply, problem: ProblemDetails): FastifyRep
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
-function addApiRoute(app: FastifyInstance, route: ApiRoute, parts: ServerParts): void {
+function addApiRoute(app: FastifyInstance, route: ApiRoute, parts: ServerParts, { idleMs }: Limits): void {
   app.route({
     method: route.method,
     url: route.path,
@@ -127,7 +146,7 @@ function addApiRoute(app: FastifyInstance, route: ApiRoute, parts: ServerParts):
       const user = actorOf(request.headers);
       if (route.slow) request.socket.setTimeout(0);
       const answer = await route.answer({ params, query, body, ...(user !== undefined && { user }) }, parts);
-      if (route.slow) request.socket.setTimeout(LIMITS.idleMs);
+      if (route.slow) request.socket.setTimeout(idleMs);
       return reply.type('application/json; charset=utf-8').send(stringify(answer, parts.redact));
     },
   });
@@ -144,15 +163,16 @@ function addPlainRoute(app: FastifyInstance, route: PlainRoute, parts: ServerPar
 
 /** In a scope of its own, so that no other route accepts bodies of any type. */
 async function addPingRoute(app: FastifyInstance, route: PlainRoute, parts: ServerParts): Promise<void> {
-  await app.register(async (scope) => {
+  await app.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) => keepTail(payload));
     addPlainRoute(scope, route, parts);
+    done();
   });
 }
 
-async function close(app: FastifyInstance): Promise<void> {
-  const impatience = setTimeout(() => app.server.closeAllConnections(), LIMITS.closeMs);
+async function close(app: FastifyInstance, { closeMs }: Limits): Promise<void> {
+  const impatience = setTimeout(() => app.server.closeAllConnections(), closeMs);
   try {
     await app.close();
   } finally {

@@ -1,5 +1,5 @@
 /** The page of a person who wants to know: is everything up, what is wrong since when, and what is being done. */
-import type { Attempt, Incident, Problem } from '../model.ts';
+import { type Attempt, type Incident, type Problem, SEVERITIES } from '../model.ts';
 import type { Disarmed, Freeze, ProbeView } from '../ports.ts';
 import { attemptTable } from './attempt-table.ts';
 import { type Html, html, type Part } from './html.ts';
@@ -75,10 +75,12 @@ function banners({ frozen, problems, disarmed, now, redact }: StatusView): Part 
   ];
 }
 
-/** Roots first, each with the incidents that it caused. */
+/** The worst first and then the oldest; each root with the incidents that it caused. */
 function incidentList(view: StatusView): Html {
   const open = new Set(view.incidents.map(({ id }) => id));
-  const roots = view.incidents.filter(({ parentId }) => parentId === undefined || !open.has(parentId));
+  const roots = view.incidents
+    .filter(({ parentId }) => parentId === undefined || !open.has(parentId))
+    .sort((a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || a.activeAt - b.activeAt);
   return html`<ol class="incidents">
 ${roots.map((root) => incidentItem(root, view))}</ol>`;
 }

@@ -88,8 +88,6 @@ tr > :last-child { padding-right: 0; }
 .state.unknown { color: var(--unknown); }
 .state.paused, .state.maintenance, .state.unconfigured, .outcome.refused { color: var(--held); }
 .outcome { font-weight: 550; }
-.attempts tr:has(+ .detail) > * { border-bottom: 0; padding-bottom: 0; }
-.detail td { color: var(--soft); font-size: .9375rem; padding-top: .1rem; }
 details summary { cursor: pointer; color: var(--soft); padding: .35rem 0; }
 .unconfigured { margin: 0 0 2.75rem; }
 .unconfigured ul { list-style: none; margin: .3rem 0 0; padding: 0; columns: 20rem; column-gap: 2.5rem; }
@@ -100,7 +98,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .story { list-style: none; margin: 0; padding: 0; }
 .story > li { display: grid; grid-template-columns: 11.5rem 1fr; gap: 0 1rem; padding: .55rem 0; border-top: 1px solid var(--line); }
 .story p { margin: 0; overflow-wrap: anywhere; }
-.story p b { font-weight: 600; }
+.story p b { display: inline-block; font-weight: 600; }
 .story p b::first-letter { text-transform: uppercase; }
 .story time { color: var(--soft); }
 .story time b { color: var(--ink); font-weight: 500; }
@@ -116,17 +114,15 @@ footer a:first-child { margin-left: 0; }
   .lead { margin-bottom: 2rem; }
   table, tbody { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  tbody tr { display: grid; grid-template-columns: 1fr auto; gap: .1rem 1rem; padding: .8rem 0; border-bottom: 1px solid var(--line); }
+  tbody tr { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; padding: .8rem 0; border-bottom: 1px solid var(--line); }
   tbody tr > * { border: 0; padding: 0; width: auto !important; }
-  tbody tr > :first-child { grid-row: 1; grid-column: 2; text-align: right; }
-  tbody tr > th { grid-row: 1; grid-column: 1; }
-  tbody tr > .seen { grid-column: 1 / -1; margin: .15rem 0; }
-  tbody tr > .number { text-align: left; grid-column: 1 / -1; font-size: .875rem; }
-  tbody tr > td[data-label]:not(.seen) { grid-column: 1 / -1; font-size: .875rem; color: var(--soft); }
-  tbody td[data-label]:not(.seen)::before { content: attr(data-label) " "; color: var(--soft); }
-  .attempts tr:has(+ .detail) { border-bottom: 0; padding-bottom: 0; }
-  tr.detail { display: block; padding-top: .15rem; }
-  tbody tr.detail > :first-child { text-align: left; }
+  tbody tr > th { order: -2; flex: 1 1 0; min-width: 60%; }
+  tbody tr > :first-child { order: -1; text-align: right; }
+  .mark { width: auto; margin-right: .3em; }
+  tbody tr > .seen { flex: 0 0 100%; margin: .1rem 0; }
+  tbody tr > td[data-label]:not(.seen) { flex: 0 0 auto; font-size: .875rem; color: var(--soft); text-align: left; }
+  tbody tr > td[data-label]:not(.seen)::before { content: attr(data-label) " "; }
+  .attempts tbody tr > td[data-label="For"] { flex-basis: 100%; }
   .story > li { grid-template-columns: 1fr; }
 }
 `;
