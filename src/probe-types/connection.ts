@@ -68,6 +68,7 @@ export async function open(endpoint: Endpoint, route: Route, line: Lifeline, res
       if (!allowsAnother(error)) throw error;
       // An address that refuses says more than a family that has none.
       if (first === undefined || first instanceof NoAddress) first = error;
+      line.release();
     }
   }
   throw first ?? new ProbeFailure('dns', `${endpoint.host} has no address`);

@@ -13,7 +13,7 @@ export type Family = 4 | 6;
 export interface NameResolver {
   /**
    * Addresses of a name in one family, never empty. Rejects with a ProbeFailure (`dns`), also when the signal aborts.
-   * @param server `address:port` to ask instead of the servers of `/etc/resolv.conf`.
+   * @param server `address:port` to ask instead of the hosts file and the servers of `/etc/resolv.conf`.
    */
   resolve(name: string, family: Family, server: string | undefined, signal: AbortSignal): Promise<readonly string[]>;
 }
@@ -48,7 +48,7 @@ export function createResolver(
       if (listed.length > 0) return listed;
       if (known) throw new NoAddress('dns', `${name} has no IPv${family} address in ${files.hosts}`);
       const system = configuration();
-      const servers = server === undefined ? system : { ...system, addresses: [server], search: [] };
+      const servers = server === undefined ? system : { ...system, addresses: [server] };
       return await ask(pool, candidates(name, servers), family, servers, signal);
     },
   };
