@@ -96,10 +96,7 @@ async function replace(engine: Engine, old: Inspection, graceMs: number, signal:
 async function createLike(engine: Engine, old: Inspection, name: string, signal: AbortSignal, undo: Undo[]) {
   // What an attempt that was cut off left behind; it has never run.
   await removeIfThere(engine.getContainer(name), signal);
-  const [first, ...others] = endpointsOf(old);
-  const image = await imageOf(engine, old, signal);
-  const networking = first && { NetworkingConfig: { EndpointsConfig: { [first.network]: first.endpoint } } };
-  const body = { ...configurationOf(old, image), ...networking };
+  const { body, others } = likenessOf(old, await imageOf(engine, old, signal));
   const call = { method: 'POST', path: '/containers/create', query: { name }, body, signal } as const;
   const created = engine.getContainer(parseAnswer(CREATED, await callEngine(engine, call)).Id);
   undo.push((within) => removeIfThere(created, within));
@@ -135,20 +132,23 @@ async function imageOf(engine: Engine, old: Inspection, signal: AbortSignal): Pr
   }
 }
 
-/** What `create` is given, so that the new container is as the old one was. */
-export function configurationOf(old: Inspection, image: string): Record<string, unknown> {
+/** What `create` is given, so that the new container is as the old one was, and what it is to be connected to after. */
+export function likenessOf(old: Inspection, image: string) {
   const { Hostname, ...config } = old.Config;
-  const { NetworkMode, UTSMode } = old.HostConfig;
+  const { NetworkMode, UTSMode, Binds } = old.HostConfig;
+  const [first, ...others] = endpointsOf(old);
   const shared = NetworkMode.startsWith('container:');
   // The default host name is the old id; the engine refuses one where the container shares another's.
   const keepsHostname = Hostname !== old.Id.slice(0, 12) && NetworkMode !== 'host' && UTSMode !== 'host' && !shared;
-  return {
+  const body = {
     ...config,
     ...(keepsHostname && { Hostname }),
     ...(shared && { ExposedPorts: {} }),
     Image: image,
-    HostConfig: { ...old.HostConfig, Binds: [...(old.HostConfig.Binds ?? []), ...anonymousVolumes(old)] },
+    HostConfig: { ...old.HostConfig, Binds: [...(Binds ?? []), ...anonymousVolumes(old)] },
+    ...(first && { NetworkingConfig: { EndpointsConfig: { [first.network]: first.endpoint } } }),
   };
+  return { body, others };
 }
 
 /** Volumes that only the old container names: without them its data would be left behind. */

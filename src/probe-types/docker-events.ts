@@ -91,23 +91,6 @@ interface Facts {
   doubtAt: number;
 }
 
-/** One engine's events, as far as they matter later. */
-export interface EventMemory {
-  /** The same event may come twice, and an older one after a newer one. */
-  record(event: ContainerEvent): void;
-  /** undefined: no event about the end of the life that started then is known. */
-  fate(id: string, startedAt: number): Fate | undefined;
-  /** How this name came to name nothing. */
-  removal(name: string): Intervention | undefined;
-  /** The engine went away: what it did just before may have been its own shutdown. False: it was away already. */
-  engineLost(at: number): boolean;
-  /** False: it was not away. */
-  engineBack(at: number): boolean;
-  /** How far the event stream was followed: the time of its newest event, 0 before the first. */
-  followedTo(): number;
-  markFollowed(at: number): void;
-}
-
 /** Containers, and names, remembered per engine. */
 const CAPACITY = 1_000;
 /** An engine that shuts down gives its containers 10 s to stop and itself 15 s (dockerd, `shutdown-timeout`). */
@@ -115,68 +98,83 @@ const SHUTDOWN_MS = 20_000;
 /** `--rm` removes a container this soon after it died. */
 const AUTO_REMOVE_MS = 1_000;
 
-export function createEventMemory(): EventMemory {
-  const facts = new Map<string, Facts>();
-  const removals = new Map<string, Intervention>();
-  let away = false;
+/** One engine's events, as far as they matter later; it lives as long as the daemon, across reloads. */
+export class EventMemory {
+  readonly #facts = new Map<string, Facts>();
+  readonly #removals = new Map<string, Intervention>();
+  #away = false;
   /** While the engine was last away, from the start of its shutdown. */
-  let gap = { from: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY };
-  let followed = 0;
+  #gap = { from: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY };
+  #followedTo = 0;
 
-  function factsOf(id: string): Facts {
-    return facts.get(id) ?? keep(facts, id, { stoppedAt: 0, diedAt: 0, doubtAt: 0 });
+  /** The same event may come twice, and an older one after a newer one. */
+  record(event: ContainerEvent): void {
+    if (event.action === 'stop') this.#recordEnd(event, 'stoppedAt');
+    if (event.action === 'die') this.#recordEnd(event, 'diedAt');
+    if (event.action === 'destroy') this.#recordRemoval(event);
+    if (event.action === 'rename' && event.oldName !== undefined) {
+      const what = `docker rename of ${event.oldName} to ${event.name}`;
+      keep(this.#removals, event.oldName, { certain: true, at: Math.floor(event.at), what });
+    }
   }
 
-  function recordEnd(event: ContainerEvent, kind: 'stoppedAt' | 'diedAt'): void {
-    const known = factsOf(event.id);
-    const inGap = event.at >= gap.from && event.at <= gap.until;
+  /** undefined: no event about the end of the life that started then is known. */
+  fate(id: string, startedAt: number): Fate | undefined {
+    const known = this.#facts.get(id);
+    if (!known) return undefined;
+    if (known.stoppedAt >= startedAt) return { kind: 'stopped', at: known.stoppedAt };
+    if (known.doubtAt >= startedAt) return { kind: 'doubtful', at: known.doubtAt };
+    return known.diedAt >= startedAt ? { kind: 'died', at: known.diedAt } : undefined;
+  }
+
+  /** How this name came to name nothing. */
+  removal(name: string): Intervention | undefined {
+    return this.#removals.get(name);
+  }
+
+  /** The engine went away: what it did just before may have been its own shutdown. False: it was away already. */
+  engineLost(at: number): boolean {
+    if (this.#away) return false;
+    this.#away = true;
+    this.#gap = { from: at - SHUTDOWN_MS, until: Number.POSITIVE_INFINITY };
+    for (const known of this.#facts.values()) doubt(known, this.#gap.from);
+    return true;
+  }
+
+  /** False: it was not away. */
+  engineBack(at: number): boolean {
+    if (!this.#away) return false;
+    this.#away = false;
+    this.#gap = { from: this.#gap.from, until: at };
+    return true;
+  }
+
+  /** How far the event stream was followed: the time of its newest event, 0 before the first. */
+  get followedTo(): number {
+    return this.#followedTo;
+  }
+
+  markFollowed(at: number): void {
+    this.#followedTo = Math.max(this.#followedTo, at);
+  }
+
+  #factsOf(id: string): Facts {
+    return this.#facts.get(id) ?? keep(this.#facts, id, { stoppedAt: 0, diedAt: 0, doubtAt: 0 });
+  }
+
+  #recordEnd(event: ContainerEvent, kind: 'stoppedAt' | 'diedAt'): void {
+    const known = this.#factsOf(event.id);
+    const inGap = event.at >= this.#gap.from && event.at <= this.#gap.until;
     const key = inGap ? 'doubtAt' : kind;
     known[key] = Math.max(known[key], event.at);
   }
 
-  function recordRemoval(event: ContainerEvent): void {
-    const { stoppedAt, diedAt } = factsOf(event.id);
+  #recordRemoval(event: ContainerEvent): void {
+    const { stoppedAt, diedAt } = this.#factsOf(event.id);
     const byItself = diedAt > stoppedAt && event.at - diedAt < AUTO_REMOVE_MS;
     const removed = { certain: !byItself, at: Math.floor(event.at), what: `docker rm of ${event.name}` };
-    keep(removals, event.name, removed);
+    keep(this.#removals, event.name, removed);
   }
-
-  return {
-    record(event) {
-      if (event.action === 'stop') recordEnd(event, 'stoppedAt');
-      if (event.action === 'die') recordEnd(event, 'diedAt');
-      if (event.action === 'destroy') recordRemoval(event);
-      if (event.action === 'rename' && event.oldName !== undefined) {
-        const what = `docker rename of ${event.oldName} to ${event.name}`;
-        keep(removals, event.oldName, { certain: true, at: Math.floor(event.at), what });
-      }
-    },
-    fate(id, startedAt) {
-      const known = facts.get(id);
-      if (!known) return undefined;
-      if (known.stoppedAt >= startedAt) return { kind: 'stopped', at: known.stoppedAt };
-      if (known.doubtAt >= startedAt) return { kind: 'doubtful', at: known.doubtAt };
-      return known.diedAt >= startedAt ? { kind: 'died', at: known.diedAt } : undefined;
-    },
-    removal: (name) => removals.get(name),
-    engineLost(at) {
-      if (away) return false;
-      away = true;
-      gap = { from: at - SHUTDOWN_MS, until: Number.POSITIVE_INFINITY };
-      for (const known of facts.values()) doubt(known, gap.from);
-      return true;
-    },
-    engineBack(at) {
-      if (!away) return false;
-      away = false;
-      gap = { from: gap.from, until: at };
-      return true;
-    },
-    followedTo: () => followed,
-    markFollowed(at) {
-      followed = Math.max(followed, at);
-    },
-  };
 }
 
 function doubt(known: Facts, from: number): void {

@@ -69,7 +69,7 @@ async function followOnce(
   { signal, clock }: Context,
 ): Promise<string> {
   try {
-    const followedTo = memory.followedTo();
+    const { followedTo } = memory;
     const newSince = followedTo === 0 ? clock.now() : followedTo;
     const events = await openEvents(await openEngine(socket), { since: followedTo }, signal);
     onOpen();

@@ -15,10 +15,11 @@ import {
   engineSocket,
   openEngine,
 } from '../shared/docker-engine.ts';
-import type { EventMemory, EventQuery, Fate } from './docker-events.ts';
-import { createEventMemory, openEvents } from './docker-events.ts';
+import type { EventQuery, Fate } from './docker-events.ts';
+import { EventMemory, openEvents } from './docker-events.ts';
 import type { Inspection } from './docker-inspect.ts';
 import { fieldsOf, hasEnded, inspectContainer, judge, settleMs } from './docker-inspect.ts';
+import type { ReadStats } from './docker-stats.ts';
 import { createStatsReader, STATS_FIELDS } from './docker-stats.ts';
 import { followEngine } from './docker-watch.ts';
 
@@ -38,40 +39,15 @@ const fields: FieldDeclarations = {
   image: { type: 'string', summary: 'image it was created from, as written' },
 };
 
-/** The event memories of the engines, and the CPU readings, live as long as the type: across runs and reloads. */
+/** What is known from before, by engine and by probe. */
+interface Memory {
+  eventsOf(socket: string): EventMemory;
+  readonly readStats: ReadStats;
+}
+
+/** A type of its own memory, which lives as long as the type: across runs and reloads. */
 export function createDockerProbeType(): ProbeType<typeof spec> {
-  const memories = new Map<string, EventMemory>();
-  const readStats = createStatsReader();
-
-  function memoryOf(socket: string): EventMemory {
-    const memory = memories.get(socket) ?? createEventMemory();
-    memories.set(socket, memory);
-    return memory;
-  }
-
-  async function observe(spec: DockerSpec, input: ProbeInput, context: Context): Promise<ProbeOutput> {
-    const { clock, signal } = context;
-    const engine = await openEngine(spec.socket);
-    const began = clock.monotonic();
-    const first = await inspectContainer(engine, spec.container, signal);
-    const latencyMs = clock.monotonic() - began;
-    const seen = first && (await settle(first, engine, context));
-    const past = { engine, memory: memoryOf(spec.socket), context };
-    if (!seen) return { ...(await missing(spec.container, past)), latencyMs };
-    const intervention = await interventionOf(seen, past);
-    return {
-      ...judge(seen, intervention?.certain ?? false),
-      fields: { ...fieldsOf(seen, clock.now()), ...(await statsOf(seen, input, engine, context)) },
-      latencyMs,
-      ...(intervention && { intervention }),
-    };
-  }
-
-  async function statsOf(seen: Inspection, input: ProbeInput, engine: Engine, context: Context) {
-    const wanted = STATS_FIELDS.some((field) => input.reads?.has(field) ?? true);
-    return seen.state === 'running' && wanted ? readStats(input.probe, engine, seen.id, context) : {};
-  }
-
+  const memory = createMemory();
   return {
     name: 'docker',
     summary:
@@ -89,7 +65,7 @@ export function createDockerProbeType(): ProbeType<typeof spec> {
     },
     async run(spec, input, context) {
       try {
-        return await observe(spec, input, context);
+        return await observe(spec, input, memory, context);
       } catch (error) {
         const fault = engineFault(error, spec.socket, context.signal);
         if (!fault) throw error;
@@ -100,29 +76,62 @@ export function createDockerProbeType(): ProbeType<typeof spec> {
       for (const socket of new Set(probes.map(({ spec }) => spec.socket))) {
         const here = probes.filter(({ spec }) => spec.socket === socket);
         const containers = here.map(({ probe, spec }) => ({ probe, container: spec.container }));
-        void followEngine(socket, containers, wake, memoryOf(socket), context);
+        void followEngine(socket, containers, wake, memory.eventsOf(socket), context);
       }
     },
   };
 }
 
+function createMemory(): Memory {
+  const bySocket = new Map<string, EventMemory>();
+  return {
+    readStats: createStatsReader(),
+    eventsOf(socket) {
+      const events = bySocket.get(socket) ?? new EventMemory();
+      bySocket.set(socket, events);
+      return events;
+    },
+  };
+}
+
+async function observe(spec: DockerSpec, input: ProbeInput, memory: Memory, context: Context): Promise<ProbeOutput> {
+  const { clock, signal } = context;
+  const engine = await openEngine(spec.socket);
+  const began = clock.monotonic();
+  const first = await inspectContainer(engine, spec.container, signal);
+  const latencyMs = clock.monotonic() - began;
+  const seen = first && (await settle(first, spec.container, engine, context));
+  const past = { engine, events: memory.eventsOf(spec.socket), context };
+  if (!seen) return { ...(await missing(spec.container, past)), latencyMs };
+  const intervention = await interventionOf(seen, past);
+  const reads = (field: string) => input.reads?.has(field) ?? true;
+  const measured = seen.state === 'running' && STATS_FIELDS.some(reads);
+  const stats = measured ? await memory.readStats(input.probe, engine, seen.id, context) : {};
+  return {
+    ...judge(seen, intervention?.certain ?? false),
+    fields: { ...fieldsOf(seen, clock.now()), ...stats },
+    latencyMs,
+    ...(intervention && { intervention }),
+  };
+}
+
 /** A container that has just ended is looked at again: it may be on its way up already. */
-async function settle(first: Inspection, engine: Engine, { clock, signal, timeoutMs }: Context) {
+async function settle(first: Inspection, container: string, engine: Engine, { clock, signal, timeoutMs }: Context) {
   const waitMs = Math.min(settleMs(first, clock.now()), timeoutMs / 2);
   if (waitMs === 0) return first;
   await sleep(waitMs, undefined, { signal });
-  return inspectContainer(engine, first.id, signal);
+  return inspectContainer(engine, container, signal);
 }
 
 interface Past {
   readonly engine: Engine;
-  readonly memory: EventMemory;
+  readonly events: EventMemory;
   readonly context: Context;
 }
 
 async function missing(container: string, past: Past): Promise<ProbeOutput> {
-  if (!past.memory.removal(container)) await recall(past, 0);
-  const intervention = past.memory.removal(container) ?? {
+  await recall(past, 0);
+  const intervention = past.events.removal(container) ?? {
     certain: false,
     at: past.context.clock.now(),
     what: `container ${container} is gone, and the engine does not remember why`,
@@ -141,9 +150,9 @@ async function interventionOf(seen: Inspection, past: Past): Promise<Interventio
   }
   // The engine restarts nothing that a person stopped, so a container in the middle of it was not.
   if (!hasEnded(seen.state) || seen.state === 'restarting') return undefined;
-  const known = past.memory.fate(seen.id, seen.startedAt);
+  const known = past.events.fate(seen.id, seen.startedAt);
   if (known?.kind !== 'stopped') await recall(past, seen.startedAt);
-  return toIntervention(seen, past.memory.fate(seen.id, seen.startedAt));
+  return toIntervention(seen, past.events.fate(seen.id, seen.startedAt));
 }
 
 function toIntervention({ name, finishedAt }: Inspection, fate: Fate | undefined): Intervention | undefined {
@@ -160,10 +169,10 @@ function toIntervention({ name, finishedAt }: Inspection, fate: Fate | undefined
 }
 
 /** Reads what the engine still remembers. When it cannot tell, what is in memory already has to do. */
-async function recall({ engine, memory, context }: Past, since: number): Promise<void> {
+async function recall({ engine, events, context }: Past, since: number): Promise<void> {
   const query: EventQuery = { since, until: context.clock.now() };
   try {
-    for await (const event of await openEvents(engine, query, context.signal)) memory.record(event);
+    for await (const event of await openEvents(engine, query, context.signal)) events.record(event);
   } catch (error) {
     if (!engineFault(error, '', context.signal)) throw error;
     context.log.debug('docker_events_unread', { error: String(error) });

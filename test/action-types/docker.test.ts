@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { docker } from '../../src/action-types/docker.ts';
+import { likenessOf } from '../../src/action-types/docker-recreate.ts';
 import type { Probe, Resource } from '../../src/model.ts';
 import type { ActionOutput, Context, Log } from '../../src/ports.ts';
 import type { Dockerd } from '../estate/dockerd.ts';
@@ -93,6 +94,38 @@ describe('the resource', () => {
     expect(docker.readsOnly(docker.spec.parse({ exec: 'web', argv: ['true'] }))).toBe(false);
     expect(docker.fromProbe(docker.spec.parse({ restart: { from: 'probe' } }))).toBe(true);
     expect(docker.fromProbe(docker.spec.parse({ restart: 'web' }))).toBe(false);
+  });
+});
+
+describe('the likeness of a container', () => {
+  const id = '0123456789abcdef';
+  const old = {
+    Id: id,
+    Name: '/web',
+    Image: 'sha256:1',
+    State: { Running: true },
+    Config: { Image: 'bb:1', Hostname: id.slice(0, 12), ExposedPorts: { '80/tcp': {} } },
+    HostConfig: { NetworkMode: 'front', AutoRemove: false },
+    Mounts: [],
+    NetworkSettings: {
+      Networks: { back: { Aliases: ['db'] }, front: { Aliases: ['www', id.slice(0, 12)], IPAMConfig: {} } },
+    },
+  };
+
+  test('is created in its main network and connected to the others, without the old id', () => {
+    const { body, others } = likenessOf(old, 'bb:1');
+    expect(body).not.toHaveProperty('Hostname');
+    expect(body.NetworkingConfig).toEqual({ EndpointsConfig: { front: { Aliases: ['www'], IPAMConfig: {} } } });
+    expect(others).toEqual([{ network: 'back', endpoint: { Aliases: ['db'] } }]);
+  });
+
+  test('that shares the network of another has no host name and no ports of its own', () => {
+    const HostConfig = { ...old.HostConfig, NetworkMode: 'container:other' };
+    const { body, others } = likenessOf({ ...old, HostConfig, NetworkSettings: { Networks: {} } }, 'bb:1');
+    expect(body).not.toHaveProperty('Hostname');
+    expect(body).toMatchObject({ ExposedPorts: {} });
+    expect(body).not.toHaveProperty('NetworkingConfig');
+    expect(others).toEqual([]);
   });
 });
 
