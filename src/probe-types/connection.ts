@@ -71,7 +71,8 @@ export async function open(endpoint: Endpoint, route: Route, line: Lifeline, res
       line.release();
     }
   }
-  throw first ?? new ProbeFailure('dns', `${endpoint.host} has no address`);
+  if (first && (route.families.length === 1 || !(first instanceof NoAddress))) throw first;
+  throw new ProbeFailure('dns', `${endpoint.host} has no address`, { cause: first });
 }
 
 function allowsAnother(error: unknown): error is ProbeFailure {

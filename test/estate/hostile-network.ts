@@ -62,8 +62,8 @@ export async function serveHttp(onRequest: RequestListener, host = '127.0.0.1'):
   return await listen(createHttpServer(onRequest), host);
 }
 
-/** Starts any server on an ephemeral port. */
-export async function listen(server: Server, host = '127.0.0.1'): Promise<Listening> {
+/** Starts any server, on an ephemeral port unless one is named. */
+export async function listen(server: Server, host = '127.0.0.1', port = 0): Promise<Listening> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -75,7 +75,7 @@ export async function listen(server: Server, host = '127.0.0.1'): Promise<Listen
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port: 0 }, resolve);
+    server.listen({ host, port }, resolve);
   });
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();

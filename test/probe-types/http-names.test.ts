@@ -1,11 +1,12 @@
 import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createHttp } from '../../src/probe-types/http.ts';
 import { createResolver, NoAddress } from '../../src/probe-types/resolve.ts';
 import { startNameServer, startSilentNameServer } from '../estate/hostile-names.ts';
-import { closedPort, probe, serveHttp, sleep } from '../estate/hostile-network.ts';
+import { closedPort, deafPort, listen, probe, serveHttp, sleep } from '../estate/hostile-network.ts';
 
 const never = new AbortController().signal;
 
@@ -65,7 +66,7 @@ describe('name servers', () => {
 
   test.each([
     ['that does not exist', 'gone.test', /gone\.test does not exist/],
-    ['without any address', 'text.test', /text\.test has no IPv6 address/],
+    ['without any address', 'text.test', /text\.test has no address/],
     ['that the server will not answer', 'elsewhere.example', /refused to answer/],
   ])('a name %s is reason dns', async (_name, host, message) => {
     const zone = ['--local=/test/', '--txt-record=text.test,hello'];
@@ -155,6 +156,18 @@ describe('address families', () => {
     const { address } = await startNameServer('--host-record=two.test,127.0.0.2', '--host-record=two.test,127.0.0.1');
     const output = await ask({ url: `http://two.test:${port}/`, resolver: address, ip_protocol: 'ip4' });
     expect(output).toMatchObject({ reason: 'ok', fields: { ip: '127.0.0.1' } });
+  });
+
+  test('an address that swallows packets leaves time for the next', async () => {
+    const port = await deafPort();
+    const server = createServer((_request, response) => response.end());
+    await listen(server, '127.0.0.3', port);
+    const { address } = await startNameServer('--host-record=two.test,127.0.0.1', '--host-record=two.test,127.0.0.3');
+    const { resolver } = await withFiles('', '');
+    for (let round = 0; round < 2; round += 1) {
+      const output = await ask({ url: `http://two.test:${port}/`, resolver: address }, { timeoutMs: 1_500 }, resolver);
+      expect(output).toMatchObject({ reason: 'ok', fields: { ip: '127.0.0.3' } });
+    }
   });
 
   test('an address that refuses in both families is refused', async () => {
