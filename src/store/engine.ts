@@ -19,7 +19,7 @@ export interface Engine {
   insertMany(transaction: Transaction<Database>, sql: string, width: number, cells: readonly Cell[]): Promise<void>;
   /** Bytes in use, without room that is free for new rows. */
   usedBytes(): Promise<number>;
-  /** Gives free room back to the file system, in small steps between which others get their turn. */
+  /** Gives much free room back to the file system, in small steps between which others get their turn. */
   reclaim(): Promise<void>;
   /** Lets those who wait finish first. */
   close(): Promise<void>;

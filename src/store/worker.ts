@@ -24,6 +24,9 @@ function carryOut(request: Request, database: Database.Database, statements: Sta
       return statements.execute(request.sql, request.parameters);
     case 'batch':
       return statements.executeMany(request.sql, request.width, request.cells);
+    case 'script':
+      database.exec(request.sql);
+      return NOTHING;
     case 'rollback':
       if (database.inTransaction) database.exec('ROLLBACK');
       return NOTHING;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import Database from 'libsql';
 import { afterEach, expect, it, vi } from 'vitest';
 import { WorkerClient } from '../../src/store/sqlite/client.ts';
@@ -144,6 +144,23 @@ it('refuses a newer schema cleanly, and says both versions and what to do', asyn
         message: expect.stringMatching(/version 99.*up to 2.*newer program.*backup/),
       });
     }
+  });
+});
+
+it('gives the room of many dropped results back to the file system', async () => {
+  await withHome(async (home) => {
+    const store = await openHome(home);
+    const day = (number: number, count: number) =>
+      Array.from({ length: count }, (_, index) =>
+        result({ at: number * 86_400_000 + index * 1_000, values: { index } }),
+      );
+    await store.addResults([...day(0, 80_000), ...day(1, 100)]);
+    await store.prune({ resultsMs: 0, maxBytes: 1e15 }, 3 * 86_400_000);
+    await store.addResults(day(2, 1_000));
+    expect(await store.results({ probe: 'web', from: 0, to: 1e15, limit: 1e6 })).toHaveLength(1_100);
+    await store.close();
+    // 80,000 results take 2 MB at the least; a spare of 512 pages may stay.
+    expect((await stat(fileOf(home))).size).toBeLessThan(2_600_000);
   });
 });
 

@@ -4,11 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock, Log, Store } from '../../src/ports.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { OpenedForTest } from './suite.ts';
 
-export const clock: Clock = { now: () => Date.UTC(2026, 10, 23), monotonic: () => performance.now() };
+export interface OpenedForTest {
+  readonly store: Store;
+  /** Closes the store and removes everything it made. */
+  dispose(): Promise<void>;
+}
 
-export const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+const clock: Clock = { now: () => Date.UTC(2026, 10, 23), monotonic: () => performance.now() };
+
+const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 export function openHome(home: string): Promise<Store> {
   return openStore({ home, clock, log: silent });

@@ -11,12 +11,19 @@ const DDL: Ddl = {
   clustered: 'WITHOUT ROWID',
 };
 
-/** 2 MiB of pages at a time: some 10 ms. */
+/** 2 MiB of pages at a time, so that a decision waits no longer than for that. */
 const RECLAIM_PAGES = 512;
+
+const RECLAIM = { kind: 'script', sql: `PRAGMA incremental_vacuum(${RECLAIM_PAGES})` } as const;
+
+/** Free room up to this share of what is used stays for the results to come: giving back and taking again costs most. */
+const SPARE_SHARE = 0.25;
 
 export function sqliteEngine(client: WorkerClient): Engine {
   const turnstile = new Turnstile();
   const pragma = (name: string) => turnstile.pass(() => readPragma(client, name));
+  const freePages = () => pragma('freelist_count');
+  const usedPages = async () => (await pragma('page_count')) - (await freePages());
   return {
     dialect: workerDialect(client, turnstile),
     ddl: DDL,
@@ -26,11 +33,14 @@ export function sqliteEngine(client: WorkerClient): Engine {
           throw new AppError('store_engine', 'not a connection of this engine');
         await connection.executeMany(sql, width, cells);
       }),
-    async usedBytes() {
-      return ((await pragma('page_count')) - (await pragma('freelist_count'))) * (await pragma('page_size'));
-    },
+    usedBytes: async () => (await usedPages()) * (await pragma('page_size')),
     async reclaim() {
-      while ((await pragma('freelist_count')) > RECLAIM_PAGES) await pragma(`incremental_vacuum(${RECLAIM_PAGES})`);
+      const spare = Math.max(RECLAIM_PAGES, SPARE_SHARE * (await usedPages()));
+      let before = Number.POSITIVE_INFINITY;
+      for (let free = await freePages(); free > spare && free < before; free = await freePages()) {
+        before = free;
+        await turnstile.pass(() => client.call(RECLAIM));
+      }
     },
     close: () => turnstile.pass(() => client.close()),
   };

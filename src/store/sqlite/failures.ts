@@ -28,8 +28,7 @@ function locked(file: string): string {
   return `another daemon holds ${file}: only one can run on this home at a time`;
 }
 
-/** Also raised when a row no longer reads as what was written. */
-export function damaged(file: string, finding: string): string {
+function damaged(file: string, finding: string): string {
   return (
     `${file} is damaged (${finding}) and was left as it is. Stop the daemon and move ${file}, ${file}-wal and ` +
     `${file}-journal aside; then put a backup in place of ${file}, or start with an empty store`

@@ -16,7 +16,7 @@ const BUSY_TIMEOUT_MS = 250;
 const WHOLE_CHECK_BYTES = 256 * 2 ** 20;
 
 /** The file is not what it was: `code` tells it apart from what SQLite itself reports. */
-export class DamagedFile extends Error {
+class DamagedFile extends Error {
   readonly code = 'SQLITE_CORRUPT';
 }
 

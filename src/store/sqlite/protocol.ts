@@ -7,6 +7,8 @@ export type Request =
   | { readonly kind: 'execute'; readonly sql: string; readonly parameters: readonly Cell[] }
   /** One statement for every `width` cells. */
   | { readonly kind: 'batch'; readonly sql: string; readonly width: number; readonly cells: readonly Cell[] }
+  /** Steps through to the end, where `execute` takes one step of what returns no rows. */
+  | { readonly kind: 'script'; readonly sql: string }
   /** Ends the transaction, if one is open. */
   | { readonly kind: 'rollback' }
   | { readonly kind: 'close' };
