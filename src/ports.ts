@@ -237,6 +237,7 @@ export interface AttemptFilter {
   /** Only attempts that reached `running` (their `startedAt` is set). */
   readonly started?: boolean;
   readonly states?: readonly AttemptState[];
+  /** Compared with `startedAt` when `started` is true, else with `intendedAt`; inclusive. */
   readonly since?: number;
   readonly limit: number;
 }
