@@ -13,9 +13,15 @@ export interface PluginOutput {
 /** More labels than that are a mistake: the first ones are kept. */
 const MAX_LABELS = 1_000;
 
+/** A longer one is no metric. Also bounds the work on each. */
+const MAX_METRIC_CHARS = 1_000;
+
+/** Separated by white space, which a quoted label may hold. Linear: once a quote opens, an unclosed one is the last. */
+const TOKEN = /(?:'[^']*')+\S*|[^\s']\S*/g;
+
 /** `'label'=value[unit];[warn];[crit];[min];[max]`; a quote inside quotes is doubled. */
 const METRIC =
-  /(?:'((?:[^']|'')+)'|([^\s'=]+))=([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([^\s;\d]*)((?:;[^\s;]*){0,4})(?=\s|$)/g;
+  /^(?:'((?:[^']|'')+)'|([^\s'=]+))=([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)[^\s;\d]*(?:;[^\s;]*){0,4}$/;
 
 export function parsePluginOutput(stdout: string): PluginOutput {
   const [first = '', ...rest] = stdout.split(/\r?\n/);
@@ -28,9 +34,11 @@ export function parsePluginOutput(stdout: string): PluginOutput {
 /** What does not follow the grammar is passed over; of two equal labels the last one counts. */
 export function parsePerfdata(text: string): Readonly<Record<string, number>> {
   const entries: [string, number][] = [];
-  for (const [, quoted, plain, value] of text.matchAll(METRIC)) {
+  for (const [token] of text.matchAll(TOKEN)) {
     if (entries.length === MAX_LABELS) break;
-    entries.push([quoted?.replaceAll("''", "'") ?? plain ?? '', Number(value)]);
+    const [, quoted, plain, value] = (token.length <= MAX_METRIC_CHARS && METRIC.exec(token)) || [];
+    const label = quoted?.replaceAll("''", "'") ?? plain;
+    if (label !== undefined) entries.push([label, Number(value)]);
   }
   // fromEntries defines own properties: a label `__proto__` is a label like any other.
   return Object.fromEntries(entries);

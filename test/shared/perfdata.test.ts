@@ -39,9 +39,16 @@ it('takes no label for more than a label', () => {
 it('keeps a bounded number of labels, in linear time', () => {
   const text = Array.from({ length: 50_000 }, (_, index) => `l${index}=1`).join(' ');
   expect(Object.keys(parsePerfdata(text)).length).toBe(1_000);
-  for (const hostile of ["'".repeat(20_000), 'a='.repeat(20_000), `a=${'1'.repeat(100_000)}x`, "''a".repeat(20_000)]) {
+  for (const hostile of [
+    "'".repeat(20_000),
+    'a='.repeat(20_000),
+    `a=${'1'.repeat(100_000)}x`,
+    "''a".repeat(20_000),
+    "' a=1 ".repeat(20_000),
+    `'${'a'.repeat(100_000)}`,
+  ]) {
     const started = performance.now();
     parsePerfdata(hostile);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(500);
   }
 });
