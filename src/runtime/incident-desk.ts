@@ -2,40 +2,12 @@
  * The one place that writes incidents. Every change is a transaction of state, transition, incident, timeline and outbox
  * rows; changes follow one another, so that none overwrites what another has just decided.
  */
-import { incidentChange } from '../engine/incidents.ts';
 import { failpoint } from '../failpoint.ts';
-import type {
-  AlertKind,
-  Attempt,
-  Incident,
-  ProbeState,
-  Resolution,
-  Severity,
-  StateName,
-  TimelineEntry,
-  Verdict,
-} from '../model.ts';
+import type { AlertKind, Incident, Resolution, Severity } from '../model.ts';
 import type { Clock, Meter, Store, StoreQueries } from '../ports.ts';
 import type { Announcer } from './announcer.ts';
-import type { LiveProbe } from './live-probe.ts';
 import { createSerial } from './serial.ts';
-
-export interface StateChange {
-  readonly live: LiveProbe;
-  readonly next: ProbeState;
-  readonly from: StateName;
-  readonly verdict: Verdict;
-  /** The open incident of a dependency that is DOWN. */
-  readonly root: Incident | undefined;
-  readonly holdUntil: number | undefined;
-}
-
-/** What a change of the desk led to; the caller wakes whom it concerns. */
-export interface Written {
-  readonly incident?: Incident;
-  readonly resolved: boolean;
-  readonly healed?: Attempt;
-}
+import { createStateWriter, type StateChange, timelineEntry, type Written } from './state-writer.ts';
 
 export interface IncidentEdit {
   /** The incident as it shall be; undefined leaves everything as it is. */
@@ -86,6 +58,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   const serial = createSerial();
   const list = () => [...open.values()];
   const announce = announcer(list);
+  const writeState = createStateWriter({ clock, announce });
 
   function remember(incident: Incident): void {
     if (incident.resolvedAt === undefined) open.set(incident.id, incident);
@@ -100,75 +73,6 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     failpoint('transition_committed');
     onCommitted();
     return result;
-  }
-
-  function entry(incident: Incident, kind: string, text: string, actor = 'brainstem'): Omit<TimelineEntry, 'id'> {
-    return { incidentId: incident.id, at: clock.now(), kind, text, actor };
-  }
-
-  async function write(queries: StoreQueries, change: StateChange): Promise<Written> {
-    const { live, next, from, verdict, root, holdUntil } = change;
-    const current = find('probe', next.probe);
-    const verified = current && next.state !== 'down' ? await verifiedAttempt(queries, current) : undefined;
-    const last = current ? undefined : await queries.lastIncident('probe', next.probe);
-    const decided = incidentChange({
-      probe: live.definition,
-      to: next.state,
-      reason: verdict.reason,
-      summary: verdict.summary,
-      now: next.since,
-      open: current,
-      last,
-      root,
-      holdUntil,
-      healedBy: verified?.remediation,
-    });
-    await queries.saveProbeState(next);
-    const id = current?.id ?? last?.id;
-    const incident =
-      decided &&
-      (decided.action === 'insert' || id === undefined
-        ? await queries.insertIncident(decided.incident)
-        : await update(queries, { ...decided.incident, id }));
-    await queries.insertTransition({
-      probe: next.probe,
-      from,
-      to: next.state,
-      at: next.since,
-      reason: verdict.reason,
-      summary: verdict.summary,
-      ...(incident && { incidentId: incident.id }),
-    });
-    failpoint('transition_open');
-    const healed = verified && (await endHealed(queries, verified));
-    if (incident && decided) {
-      await queries.addTimeline(entry(incident, decided.event, verdict.summary));
-      if (decided.alert)
-        await announce(queries, {
-          kind: decided.alert,
-          incident,
-          ...(decided.event === 'lowered' && { note: `${incident.title} is better, but degraded: ${incident.cause}` }),
-        });
-    }
-    return { ...(incident && { incident }), resolved: decided?.event === 'resolved', ...(healed && { healed }) };
-  }
-
-  async function update(queries: StoreQueries, incident: Incident): Promise<Incident> {
-    await queries.updateIncident(incident);
-    return incident;
-  }
-
-  /** An attempt that has settled is verified by the very change that takes its probe out of DOWN. */
-  async function verifiedAttempt(queries: StoreQueries, incident: Incident): Promise<Attempt | undefined> {
-    const [attempt] = await queries.attempts({ incidentId: incident.id, states: ['verifying'], limit: 1 });
-    return attempt;
-  }
-
-  async function endHealed(queries: StoreQueries, attempt: Attempt): Promise<Attempt> {
-    const healed: Attempt = { ...attempt, state: 'healed', endedAt: clock.now() };
-    await queries.updateAttempt(healed);
-    await queries.releaseLock(attempt.resource, attempt.fence);
-    return healed;
   }
 
   function measure({ next, from, live }: StateChange, { incident, resolved }: Written): void {
@@ -187,7 +91,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     if (!edited) return undefined;
     await commit(async (queries) => {
       await queries.updateIncident(edited);
-      await queries.addTimeline(entry(edited, kind, text, actor));
+      await queries.addTimeline(timelineEntry(edited, clock.now(), kind, text, actor));
       if (alert) await announce(queries, { kind: alert, incident: edited, note: text });
     });
     remember(edited);
@@ -201,7 +105,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
         ...{ source: 'self' as const, subject, ...trouble, reason: 'internal' as const },
         ...{ openedAt: now, activeAt: now, paged: true, degraded: true, reopened: 0, exhausted: true },
       });
-      await queries.addTimeline(entry(opened, 'opened', trouble.cause));
+      await queries.addTimeline(timelineEntry(opened, now, 'opened', trouble.cause));
       await announce(queries, { kind: 'opened', incident: opened });
       return opened;
     });
@@ -230,7 +134,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     ofProbe: (probe) => find('probe', probe),
     change: (change) =>
       serial(async () => {
-        const written = await commit((queries) => write(queries, change));
+        const written = await commit((queries) => writeState(queries, change, find('probe', change.next.probe)));
         if (written.incident) remember(written.incident);
         measure(change, written);
         return written;
@@ -241,7 +145,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
         const incident = open.get(id) ?? (await store.incident(id));
         if (!incident) return;
         await commit(async (queries) => {
-          await queries.addTimeline(entry(incident, kind, text, actor));
+          await queries.addTimeline(timelineEntry(incident, clock.now(), kind, text, actor));
           if (alert && incident.paged) await announce(queries, { kind: alert, incident, note: text });
         });
       }),

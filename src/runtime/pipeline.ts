@@ -4,10 +4,11 @@
  */
 import { judge } from '../engine/judge.ts';
 import { type Tracked, track } from '../engine/track.ts';
-import type { Incident, Observation, Probe, Verdict } from '../model.ts';
+import type { Observation, Probe, Verdict } from '../model.ts';
 import type { Clock, Log, Meter } from '../ports.ts';
 import { createDependencies, type Dependencies } from './dependencies.ts';
-import type { IncidentDesk, Written } from './incident-desk.ts';
+import type { IncidentDesk } from './incident-desk.ts';
+import { createKinship } from './kinship.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { ResultBuffer } from './result-buffer.ts';
 import type { Runner } from './runner.ts';
@@ -27,7 +28,7 @@ export interface PipelineParts {
   /** Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. */
   holdUntil(live: LiveProbe): Promise<number | undefined>;
   /** After a commit: whoever heals looks again. */
-  onChanged(written: Written): void;
+  onChanged(): void;
 }
 
 export interface Pipeline {
@@ -50,6 +51,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     all: parts.all,
     runNow: async (name) => void (await runNow(name)),
   });
+  const kinship = createKinship({ clock, desk, dependencies, live, wake, holdUntil: parts.holdUntil, onChanged });
 
   function runNow(name: string): Promise<{ readonly confirming: boolean }> {
     const shared = underWay.get(name);
@@ -111,9 +113,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       probe.state = tracked.state;
       if (verdict.kind !== 'fail') {
         delete probe.confirmBy;
-        if (recovering) for (const name of waitingOn(probe.definition.name)) wake(name);
+        if (recovering) kinship.wakeWaiting(probe.definition.name);
       }
-      await orphaned(probe, verdict);
+      await kinship.release(probe, verdict);
       return tracked;
     }
     return change(probe, tracked, tracked.change.from, verdict);
@@ -145,68 +147,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       summary: verdict.summary,
       incident: written.incident?.id,
     });
-    await follow(probe, written);
+    await kinship.follow(probe, written);
+    onChanged();
     return tracked;
-  }
-
-  /** What a change means for the neighbours in the dependency graph. */
-  async function follow(probe: LiveProbe, written: Written): Promise<void> {
-    const { incident } = written;
-    if (incident && probe.state.state === 'down' && incident.parentId === undefined) await adopt(incident);
-    if (probe.state.state !== 'unknown') for (const name of waitingOn(probe.definition.name)) wake(name);
-    onChanged(written);
-  }
-
-  /** Who stands on this probe and waits for its verdict, or is a child of its incident: probed at once, in order. */
-  function waitingOn(name: string): string[] {
-    return dependencies.dependants(name).filter((dependant) => {
-      const probe = live(dependant);
-      return probe?.confirmBy !== undefined || desk.ofProbe(dependant)?.parentId !== undefined;
-    });
-  }
-
-  /** Children that were opened shortly before their root become its children after all. */
-  async function adopt(root: Incident): Promise<void> {
-    for (const name of dependencies.dependants(root.subject)) {
-      const child = desk.ofProbe(name);
-      if (!child || child.parentId !== undefined || child.activeAt < clock.now() - ADOPTION_MS) continue;
-      await desk.edit(child.id, {
-        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, parentId: root.id }),
-        kind: 'adopted',
-        text: `is a consequence of ${root.title} (incident ${root.id})`,
-        ...(child.paged && { alert: 'progress' as const }),
-      });
-    }
-  }
-
-  /** A child whose root is over and that still fails stands on its own: now it pages, and may be healed. */
-  async function orphaned(probe: LiveProbe, verdict: Verdict): Promise<void> {
-    const child = desk.ofProbe(probe.definition.name);
-    if (child?.parentId === undefined || verdict.kind !== 'fail' || desk.byId(child.parentId)) return;
-    const other = dependencies.downRoot(probe.definition);
-    const root = other && desk.ofProbe(other.definition.name);
-    const holdUntil = root ? undefined : await parts.holdUntil(probe);
-    const page = root === undefined && holdUntil === undefined && !child.paged;
-    const incident = await desk.edit(child.id, {
-      edit: ({ parentId: _parent, ...rest }) => ({
-        ...rest,
-        ...(root && { parentId: root.id }),
-        ...(holdUntil !== undefined && { holdUntil }),
-        paged: rest.paged || page,
-        cause: verdict.summary,
-        reason: verdict.reason,
-      }),
-      kind: root ? 'adopted' : 'released',
-      text: root
-        ? `is a consequence of ${root.title} (incident ${root.id})`
-        : 'its root is up again, but it still fails',
-      ...(page && { alert: 'opened' as const }),
-    });
-    onChanged({ ...(incident && { incident }), resolved: false });
   }
 
   return { runNow, dependencies };
 }
-
-/** A child that opened up to this long before its root is adopted. */
-const ADOPTION_MS = 60_000;

@@ -4,16 +4,18 @@
 import type { Attempt, Configuration } from '../model.ts';
 import type { Log, Store } from '../ports.ts';
 import { findOrphan, killOrphan } from '../shared/child-process.ts';
-import type { AttemptRunner } from './attempt-runner.ts';
+import type { AttemptJournal } from './attempt-journal.ts';
 import type { Healer } from './healer.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { LiveProbe } from './live-probe.ts';
+import type { Verification } from './verification.ts';
 
 export interface RecoveryParts {
   readonly store: Store;
   readonly log: Log;
   readonly desk: IncidentDesk;
-  readonly attempts: AttemptRunner;
+  readonly journal: AttemptJournal;
+  readonly verify: Verification;
   readonly healer: Healer;
   configuration(): Configuration;
   live(name: string): LiveProbe | undefined;
@@ -41,13 +43,13 @@ async function recover(attempt: Attempt, parts: RecoveryParts): Promise<void> {
   const live = parts.live(attempt.probe);
   const remediation = parts.configuration().remediations.get(attempt.remediation);
   if (!live || !remediation) {
-    await parts.attempts.end(attempt, 'unknown', `${attempt.remediation} was interrupted, and its definition is gone`);
+    await parts.journal.end(attempt, 'unknown', `${attempt.remediation} was interrupted, and its definition is gone`);
     return;
   }
   const incident = desk.ofProbe(attempt.probe);
   parts.healer.adopt(
     attempt,
-    parts.attempts.verify(attempt, { live, remediation, incident, byHand: attempt.requestedBy !== 'healer' }),
+    parts.verify(attempt, { live, remediation, incident, byHand: attempt.requestedBy !== 'healer' }),
   );
 }
 

@@ -3,12 +3,17 @@
  */
 import type { Configuration } from '../model.ts';
 import type { Clock, Commands, Log, Meter, Registries, ReloadOutcome, Store, Views } from '../ports.ts';
+import { createActionRunner } from './action-runner.ts';
 import { createAlerter } from './alerter.ts';
 import { createAnnouncer } from './announcer.ts';
+import { createIntent } from './attempt-intent.ts';
+import { createAttemptJournal } from './attempt-journal.ts';
 import { createAttemptRunner } from './attempt-runner.ts';
 import { createCommands } from './commands.ts';
 import { createHealer } from './healer.ts';
+import { createHealerOutcomes } from './healer-outcomes.ts';
 import { createIncidentDesk } from './incident-desk.ts';
+import { createNextFix } from './next-fix.ts';
 import { createPings } from './pings.ts';
 import { createPipeline } from './pipeline.ts';
 import { createPlanner } from './plan-facts.ts';
@@ -23,6 +28,7 @@ import { createScheduler } from './scheduler.ts';
 import { createSelfWatch } from './self-watch.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetWatch } from './target-watch.ts';
+import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
 
 export interface RuntimeParts {
@@ -111,7 +117,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const pipeline = createPipeline({
     ...{ clock, log, meter, desk, results, run, live: probes.get, all: probes.all },
     wake: (name) => scheduler.wake(name),
-    holdUntil: (live) => healer.holdUntil(live),
+    holdUntil: (live) => nextFix.holdUntil(live),
     onChanged: () => healer.look(),
   });
   const scheduler = createScheduler({ clock, log, meter, run: pipeline.runNow });
@@ -123,12 +129,16 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ clock, registries, switches, dependencies: pipeline.dependencies, configuration: current },
     freshAfter: selfWatch.freshAfter,
   });
-  const attempts = createAttemptRunner({
-    ...{ store, clock, log, meter, registries, desk, planner, redact, runNow: pipeline.runNow, home, environment },
-    stopping: acting.signal,
-  });
+  const acts = { clock, redact, home, stopping: acting.signal };
+  const runAction = createActionRunner({ ...acts, actionTypes: registries.actionTypes, log, environment });
+  const journal = createAttemptJournal({ store, clock, log, meter, desk });
+  const intent = createIntent({ ...acts, store, meter, desk, planner, journal, runAction, runNow: pipeline.runNow });
+  const verify = createVerification({ ...acts, store, journal, runNow: pipeline.runNow });
+  const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
+  const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
+  const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
   const healer = createHealer({
-    ...{ store, clock, log, meter, desk, planner, attempts, switches, configuration: current, live: probes.get },
+    ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration: current, live: probes.get },
   });
   const targets = createTargetWatch({
     ...{ probeTypes: registries.probeTypes, clock, log },
@@ -139,7 +149,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const background: { stop(): void | Promise<void> }[] = [];
   const { views, refresh } = createViews({
-    ...{ clock, configuration: current, probes, desk, switches, scheduler, alerter, results, healer, selfWatch },
+    ...{ clock, configuration: current, probes, desk, switches, scheduler, alerter, results, store, selfWatch },
     memoryBytes: parts.process.memoryBytes,
     readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
   });
@@ -168,7 +178,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       await switches.load();
       await apply(first);
       await recoverAttempts({
-        ...{ store, log, desk, attempts, healer, configuration: current, live: probes.get },
+        ...{ store, log, desk, journal, verify, healer, configuration: current, live: probes.get },
         gated: (type) => registries.actionTypes[type]?.gated === true,
       });
       alerter.start();

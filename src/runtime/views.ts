@@ -2,9 +2,8 @@
  * What the server and the metrics read: answered from memory, without waiting.
  */
 import type { Attempt, Configuration, Problem, Schedule } from '../model.ts';
-import type { Clock, ProbeView, Views } from '../ports.ts';
+import type { Clock, ProbeView, Store, Views } from '../ports.ts';
 import type { Alerter } from './alerter.ts';
-import type { Healer } from './healer.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { ProbeSet } from './probe-set.ts';
@@ -21,7 +20,7 @@ export interface ViewsParts {
   readonly scheduler: Scheduler;
   readonly alerter: Alerter;
   readonly results: ResultBuffer;
-  readonly healer: Healer;
+  readonly store: Store;
   readonly selfWatch: SelfWatch;
   configuration(): Configuration;
   memoryBytes(): number;
@@ -29,18 +28,19 @@ export interface ViewsParts {
 }
 
 const REFRESH_MS = 1_000;
+const UNDER_WAY = ['intended', 'running', 'settling', 'verifying'] as const;
 /** A calendar schedule is late when its planned run is this much overdue. */
 const CRON_LATE_MS = 60_000;
 
 /** `refresh` keeps the copy of the attempts under way up to date until it is stopped. */
 export function createViews(parts: ViewsParts): { views: Views; refresh(): { stop(): void } } {
-  const { clock, probes, desk, switches, scheduler, alerter, results, healer, selfWatch, configuration } = parts;
+  const { clock, probes, desk, switches, scheduler, alerter, results, store, selfWatch, configuration } = parts;
   let active: readonly Attempt[] = [];
   let storeUp = true;
 
   async function look(): Promise<void> {
     try {
-      active = await healer.activeAttempts();
+      active = await store.attempts({ states: UNDER_WAY, limit: 100 });
       storeUp = true;
     } catch {
       // Told by whoever writes; a view only shows it.

@@ -1,0 +1,123 @@
+/**
+ * Before the act: plan, lock and intent in one transaction; evidence; then the last look. Until its end nothing lasting
+ * has happened, and every no is a refusal.
+ */
+import type { Attempt, Plan, Resource } from '../model.ts';
+import type { ActionInput, Clock, Meter, Store } from '../ports.ts';
+import type { ActionRunner } from './action-runner.ts';
+import type { AttemptJournal } from './attempt-journal.ts';
+import type { IncidentDesk } from './incident-desk.ts';
+import type { Planner, Question } from './plan-facts.ts';
+
+export interface AttemptRequest extends Question {
+  readonly requestedBy: string;
+}
+
+export interface IntentParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly desk: IncidentDesk;
+  readonly planner: Planner;
+  readonly journal: AttemptJournal;
+  readonly runAction: ActionRunner;
+  runNow(probe: string): Promise<unknown>;
+  redact(text: string): string;
+  readonly stopping: AbortSignal;
+}
+
+export type No = Extract<Plan, { readonly go: false }>;
+
+export interface Intended {
+  readonly plan: Plan;
+  readonly attempt?: Attempt;
+  /** What the failing probe observed, and the fix acts on. */
+  readonly observed?: Resource;
+}
+
+export interface Intent {
+  intend(request: AttemptRequest): Promise<Intended>;
+  captureEvidence(request: AttemptRequest, input: ActionInput): Promise<void>;
+  /** undefined: act. */
+  askAgain(request: AttemptRequest, intended: Attempt): Promise<No | undefined>;
+  refuse(intended: Attempt, no: No): Promise<Attempt>;
+}
+
+/** Locks outlive what they guard by this much, so that a slow step does not lose them. */
+const LEASE_SLACK_MS = 60_000;
+const EVIDENCE_TIMEOUT_MS = 10_000;
+const EVIDENCE_CHARS = 16_384;
+
+export function createIntent(parts: IntentParts): Intent {
+  const { store, clock, meter, desk, planner, journal, runAction, runNow, redact, stopping } = parts;
+
+  function leaseUntil({ remediation }: Question): number {
+    return clock.now() + remediation.timeoutMs + remediation.settleMs + remediation.verifyWithinMs + LEASE_SLACK_MS;
+  }
+
+  /** What the plan counted cannot change before the intent is written: both are one transaction. */
+  function intend(request: AttemptRequest): Promise<Intended> {
+    const { remediation, live, incident, requestedBy } = request;
+    return store.transaction(async (queries) => {
+      const { plan, resource, observed } = await planner(queries, request);
+      if (!plan.go || resource === undefined) return { plan };
+      const now = clock.now();
+      const fence = await queries.acquireLock(resource, remediation.name, now, leaseUntil(request));
+      if (fence === undefined) return { plan: locked(`${resource} is locked by another fix`, now + 1_000) };
+      const attempt = await queries.insertAttempt({
+        ...(incident && { incidentId: incident.id }),
+        ...{ probe: live.definition.name, remediation: remediation.name, type: remediation.type, resource },
+        ...{ requestedBy, state: 'intended', intendedAt: now, fence },
+      });
+      const detail = `on ${resource} for ${live.definition.name}`;
+      await queries.addAudit({ at: now, actor: requestedBy, action: 'attempt', subject: remediation.name, detail });
+      return { plan, attempt, ...(observed && { observed }) };
+    });
+  }
+
+  async function captureEvidence({ remediation, incident }: AttemptRequest, input: ActionInput): Promise<void> {
+    if (!incident) return;
+    for (const call of remediation.evidence) {
+      const { output, error } = await runAction(call.type, call.spec, input, EVIDENCE_TIMEOUT_MS);
+      const text = redact(output ?? error ?? 'nothing').slice(-EVIDENCE_CHARS);
+      await desk.note(incident.id, { kind: 'evidence', text });
+    }
+  }
+
+  /** The probe once more, then the whole plan once more, then the lock. */
+  async function askAgain(request: AttemptRequest, intended: Attempt): Promise<No | undefined> {
+    if (!request.byHand) {
+      await runNow(request.live.definition.name);
+      const kind = request.live.last?.verdict.kind;
+      if (kind === 'pass' || kind === 'warn') return no('recovered', 'the probe did not fail when asked again');
+      if (kind !== 'fail') return no('not_confirmed', 'the probe could not tell when asked again');
+    }
+    if (stopping.aborted) return no('stopping', 'the daemon is stopping');
+    const incident = request.incident && desk.byId(request.incident.id);
+    if (request.incident && !incident) return no('recovered', 'the incident was closed meanwhile');
+    const { plan } = await planner(store, { ...request, incident });
+    if (!plan.go) return plan;
+    const held = await store.renewLock(intended.resource, intended.fence, leaseUntil(request));
+    return held ? undefined : locked(`the lock of ${intended.resource} was lost`);
+  }
+
+  async function refuse(intended: Attempt, { refusal, detail }: No): Promise<Attempt> {
+    const refused = await journal.save({ ...intended, state: 'refused', refusal, error: detail, endedAt: clock.now() });
+    await store.releaseLock(intended.resource, intended.fence);
+    meter.refused(intended.remediation, refusal);
+    await journal.tell(refused, 'refused', `${intended.remediation} was not run (${refusal}): ${detail}`, {
+      alert: false,
+    });
+    return refused;
+  }
+
+  return { intend, captureEvidence, askAgain, refuse };
+}
+
+function no(refusal: No['refusal'], detail: string): No {
+  return { go: false, refusal, detail };
+}
+
+function locked(detail: string, retryAt?: number): No {
+  return { ...no('locked', detail), ...(retryAt !== undefined && { retryAt }) };
+}

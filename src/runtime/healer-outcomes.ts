@@ -1,0 +1,85 @@
+/**
+ * What becomes of an incident when its next fix may not run, or none is left: recorded once, told where people must know.
+ */
+import type { Attempt, Incident, Refusal, Remediation } from '../model.ts';
+import type { Clock, Log, Meter, Store } from '../ports.ts';
+import type { No } from './attempt-intent.ts';
+import type { IncidentDesk } from './incident-desk.ts';
+import type { Switches } from './switches.ts';
+
+export interface HealerOutcomes {
+  /** A named no. `attempt`: it is on record already. */
+  refused(incident: Incident, fix: Remediation, no: No, attempt: Attempt | undefined): Promise<void>;
+  exhausted(incident: Incident): Promise<void>;
+  /** The page that was held goes out now. */
+  release(incidentId: number, why: string): Promise<void>;
+}
+
+export interface OutcomesParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly desk: IncidentDesk;
+  readonly switches: Switches;
+}
+
+/** A no after which a page may still be held: the yes is only a matter of moments. */
+export const HOLDING: ReadonlySet<Refusal> = new Set(['cooldown', 'locked']);
+/** A no that says nothing new to people: the state of things is already on the page. */
+const SILENT: ReadonlySet<Refusal> = new Set(['not_confirmed', 'recovered', 'stopping']);
+
+export function createHealerOutcomes({ store, clock, log, meter, desk, switches }: OutcomesParts): HealerOutcomes {
+  /** While a no stays the same it is not written again. */
+  async function record(incident: Incident, fix: Remediation, { refusal, detail }: No): Promise<void> {
+    const [newest] = await store.attempts({ incidentId: incident.id, limit: 1 });
+    if (newest?.remediation === fix.name && newest.refusal === refusal) return;
+    const now = clock.now();
+    meter.refused(fix.name, refusal);
+    log.info('remediation_refused', {
+      remediation: fix.name,
+      refusal,
+      detail,
+      probe: incident.subject,
+      incident: incident.id,
+    });
+    await store.insertAttempt({
+      ...{ incidentId: incident.id, probe: incident.subject, remediation: fix.name, type: fix.type },
+      ...{ resource: fix.resource ?? '', fence: 0, requestedBy: 'healer', intendedAt: now, endedAt: now },
+      ...{ state: 'refused', refusal, error: detail },
+    });
+    await desk.note(incident.id, { kind: 'refused', text: reason(fix, { refusal, detail }) });
+  }
+
+  async function release(incidentId: number, why: string): Promise<void> {
+    await desk.edit(incidentId, {
+      edit: ({ holdUntil, ...rest }) => (holdUntil === undefined ? undefined : { ...rest, paged: true }),
+      kind: 'page_released',
+      text: why,
+      alert: 'opened',
+    });
+  }
+
+  return {
+    async refused(incident, fix, no, attempt) {
+      if (SILENT.has(no.refusal)) return;
+      if (!attempt) await record(incident, fix, no);
+      if (no.refusal === 'limit')
+        await switches.disarm({ remediation: fix.name, at: clock.now(), why: `disarmed: ${no.detail}` });
+      if (!HOLDING.has(no.refusal)) await release(incident.id, reason(fix, no));
+    },
+    async exhausted(incident) {
+      await desk.edit(incident.id, {
+        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: true, paged: true }),
+        kind: 'exhausted',
+        text: 'everything on its ladder was tried, and it is still down',
+        alert: incident.paged ? 'escalated' : 'opened',
+      });
+    },
+    release,
+  };
+}
+
+function reason({ name }: Remediation, { refusal, detail }: Pick<No, 'refusal' | 'detail'>): string {
+  return `${name} was not run (${refusal}): ${detail}`;
+}

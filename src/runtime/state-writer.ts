@@ -1,0 +1,110 @@
+/**
+ * Writes a change of state with all that follows from it, within one transaction: the state, the incident, the transition,
+ * the attempt that it verifies, the story and the alerts.
+ */
+import { incidentChange } from '../engine/incidents.ts';
+import { failpoint } from '../failpoint.ts';
+import type { Attempt, Incident, ProbeState, StateName, TimelineEntry, Verdict } from '../model.ts';
+import type { Clock, StoreQueries } from '../ports.ts';
+import type { Announcer } from './announcer.ts';
+import type { LiveProbe } from './live-probe.ts';
+
+export interface StateChange {
+  readonly live: LiveProbe;
+  readonly next: ProbeState;
+  readonly from: StateName;
+  readonly verdict: Verdict;
+  /** The open incident of a dependency that is DOWN. */
+  readonly root: Incident | undefined;
+  readonly holdUntil: number | undefined;
+}
+
+/** What a change of the desk led to; the caller wakes whom it concerns. */
+export interface Written {
+  readonly incident?: Incident;
+  readonly resolved: boolean;
+  readonly healed?: Attempt;
+}
+
+export type StateWriter = (queries: StoreQueries, change: StateChange, open: Incident | undefined) => Promise<Written>;
+
+export function createStateWriter({
+  clock,
+  announce,
+}: {
+  readonly clock: Clock;
+  readonly announce: Announcer;
+}): StateWriter {
+  return async function write(queries, change, open) {
+    const { next, from, verdict } = change;
+    const verified = open && next.state !== 'down' ? await verifiedAttempt(queries, open) : undefined;
+    await queries.saveProbeState(next);
+    const changed = await writeIncident(queries, change, open, verified);
+    await queries.insertTransition({
+      ...{ probe: next.probe, from, to: next.state, at: next.since, reason: verdict.reason, summary: verdict.summary },
+      ...(changed && { incidentId: changed.incident.id }),
+    });
+    failpoint('transition_open');
+    const healed = verified && (await endHealed(queries, verified));
+    if (changed) await tell(queries, changed, verdict.summary);
+    return {
+      ...(changed && { incident: changed.incident }),
+      resolved: changed?.event === 'resolved',
+      ...(healed && { healed }),
+    };
+  };
+
+  async function writeIncident(
+    queries: StoreQueries,
+    change: StateChange,
+    open: Incident | undefined,
+    verified: Attempt | undefined,
+  ) {
+    const { live, next, verdict, root, holdUntil } = change;
+    const last = open ? undefined : await queries.lastIncident('probe', next.probe);
+    const decided = incidentChange({
+      ...{ probe: live.definition, to: next.state, reason: verdict.reason, summary: verdict.summary, now: next.since },
+      ...{ open, last, root, holdUntil, healedBy: verified?.remediation },
+    });
+    if (!decided) return undefined;
+    const id = (open ?? last)?.id;
+    if (decided.action === 'insert' || id === undefined) {
+      return { ...decided, incident: await queries.insertIncident(decided.incident) };
+    }
+    const incident: Incident = { ...decided.incident, id };
+    await queries.updateIncident(incident);
+    return { ...decided, incident };
+  }
+
+  async function tell(queries: StoreQueries, { incident, event, alert }: Told, summary: string): Promise<void> {
+    await queries.addTimeline(timelineEntry(incident, clock.now(), event, summary));
+    if (!alert) return;
+    const note = event === 'lowered' ? `${incident.title} is better, but degraded: ${incident.cause}` : undefined;
+    await announce(queries, { kind: alert, incident, ...(note !== undefined && { note }) });
+  }
+
+  /** An attempt that has settled is verified by the very change that takes its probe out of DOWN. */
+  async function verifiedAttempt(queries: StoreQueries, incident: Incident): Promise<Attempt | undefined> {
+    const [attempt] = await queries.attempts({ incidentId: incident.id, states: ['verifying'], limit: 1 });
+    return attempt;
+  }
+
+  async function endHealed(queries: StoreQueries, attempt: Attempt): Promise<Attempt> {
+    const healed: Attempt = { ...attempt, state: 'healed', endedAt: clock.now() };
+    await queries.updateAttempt(healed);
+    await queries.releaseLock(attempt.resource, attempt.fence);
+    return healed;
+  }
+}
+
+type Told = Pick<NonNullable<ReturnType<typeof incidentChange>>, 'event' | 'alert'> & { readonly incident: Incident };
+
+export function timelineEntry(
+  incident: Incident,
+  at: number,
+  kind: string,
+  text: string,
+  actor = 'brainstem',
+): Omit<TimelineEntry, 'id'> {
+  return { incidentId: incident.id, at, kind, text, actor };
+}
