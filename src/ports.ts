@@ -22,10 +22,8 @@ import type {
   Problem,
   Reason,
   Refusal,
-  Remediation,
   Resource,
   Result,
-  StateName,
   TimelineEntry,
   Transition,
   Verdict,
@@ -432,11 +430,3 @@ export interface Commands {
     ping: { readonly kind: PingKind; readonly exitCode?: number; readonly body?: string },
   ): Promise<boolean>;
 }
-
-/** The states of all probes and the remediations that are held, as the exposition needs them. */
-export interface StateCount {
-  readonly state: StateName;
-  readonly count: number;
-}
-
-export type RemediationLookup = ReadonlyMap<string, Remediation>;
