@@ -1,0 +1,122 @@
+/** Asks a running daemon, through its HTTP API. */
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { text } from 'node:stream/consumers';
+import type { z } from 'zod';
+import { AppError, codeOf, messageOf } from '../errors.ts';
+import type * as schemas from '../server/schemas.ts';
+
+/** What the API answers, by the name of its schema. */
+export type Answer<Name extends keyof typeof schemas> = z.output<(typeof schemas)[Name]>;
+
+/** Where a daemon is, and how it knows us. */
+export interface Address {
+  readonly url: string;
+  readonly token?: string;
+  /** For the audit log. */
+  readonly user?: string;
+}
+
+/** Nothing answers there, or what answers is no daemon of ours. Exit 2. */
+export class NoDaemonError extends AppError {}
+
+/** The daemon said no. `code` is that of its problem details. Exit 1. */
+export class RefusedError extends AppError {}
+
+export interface Client {
+  readonly url: string;
+  /** The answer has the type of its route: the daemon writes it from the same schema. Errors: NoDaemonError, RefusedError. */
+  get<Answered>(path: string): Promise<Answered>;
+  /** `slow`: waits as long as it takes, such as for a fix to be verified. */
+  post<Answered>(path: string, body: object, options?: { readonly slow?: boolean }): Promise<Answered>;
+}
+
+const TIMEOUT_MS = 30_000;
+
+export function createClient(address: Address): Client {
+  return {
+    url: address.url,
+    get: (path) => ask(address, 'GET', path, undefined, TIMEOUT_MS),
+    post: (path, body, { slow = false } = {}) => ask(address, 'POST', path, body, slow ? undefined : TIMEOUT_MS),
+  };
+}
+
+async function ask<Answered>(
+  address: Address,
+  method: string,
+  path: string,
+  body: object | undefined,
+  timeoutMs: number | undefined,
+): Promise<Answered> {
+  const { response, content } = await exchange(address, method, path, body, timeoutMs);
+  const answer = parse(content);
+  const status = response.statusCode ?? 0;
+  if (answer === undefined) {
+    throw new NoDaemonError('not_a_daemon', `what answers at ${address.url} is not Brainstem (status ${status})`);
+  }
+  if (status >= 400) throw refusal(answer, status, address);
+  // Written by the daemon from the schema that is this type.
+  return answer as Answered;
+}
+
+async function exchange(address: Address, method: string, path: string, body: object | undefined, timeoutMs?: number) {
+  try {
+    const response = await send(address, method, path, body, timeoutMs);
+    return { response, content: await text(response) };
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    const code = codeOf(cause);
+    const why = code === 'ECONNREFUSED' ? '' : ` (${code === 'ABORT_ERR' ? 'no answer in 30s' : messageOf(cause)})`;
+    const advice = 'start one with `brainstem run`, or name another with --url';
+    throw new NoDaemonError('no_daemon', `no daemon answers at ${address.url}${why}; ${advice}`, { cause });
+  }
+}
+
+function send(
+  { url, token, user }: Address,
+  method: string,
+  path: string,
+  body: object | undefined,
+  timeoutMs?: number,
+): Promise<IncomingMessage> {
+  const target = join(url, path);
+  const headers = {
+    accept: 'application/json',
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(user !== undefined && { 'x-brainstem-user': user }),
+  };
+  const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
+  const request = target.protocol === 'https:' ? requestHttps : requestHttp;
+  return new Promise((resolve, reject) => {
+    const sent = request(target, { method, headers, agent: false, ...(signal && { signal }) }, resolve);
+    sent.once('error', reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+/** A daemon may live below a path, behind a proxy. */
+function join(url: string, path: string): URL {
+  const base = URL.canParse(url) ? new URL(url) : undefined;
+  if (base === undefined || !/^https?:$/.test(base.protocol)) {
+    throw new NoDaemonError('url_invalid', `"${url}" is not an address; write http://HOST:PORT`);
+  }
+  return new URL(`${base.href.replace(/\/$/, '')}${path}`);
+}
+
+function parse(content: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(content);
+    return typeof parsed === 'object' && parsed !== null ? { ...parsed } : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function refusal({ code, detail, title }: Record<string, unknown>, status: number, { url }: Address): AppError {
+  if (status === 401) {
+    return new NoDaemonError('token_required', `the daemon at ${url} wants its token: set BRAINSTEM_TOKEN`);
+  }
+  return new RefusedError(String(code ?? 'refused'), String(detail ?? title ?? `status ${status}`));
+}

@@ -1,0 +1,64 @@
+/** Tables and colours of the commands. */
+import Table from 'cli-table3';
+import { formatDuration } from '../units.ts';
+import type { CliIo } from './io.ts';
+
+export type Color = 'red' | 'yellow' | 'green' | 'magenta' | 'dim' | 'bold';
+
+const CODES: Readonly<Record<Color, number>> = { red: 31, yellow: 33, green: 32, magenta: 35, dim: 2, bold: 1 };
+
+/** The text as it is, unless standard output takes colours. */
+export function paint({ color }: Pick<CliIo, 'color'>, shade: Color, text: string): string {
+  return color ? `\u001b[${CODES[shade]}m${text}\u001b[0m` : text;
+}
+
+/** Text that a target or another person wrote, made safe for a terminal and for one line. */
+export function plain(text: string): string {
+  return text.replace(/\s+/g, ' ').replace(/\p{Cc}/gu, '\ufffd');
+}
+
+/** The same, but with its lines. */
+export function plainLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.replaceAll('\t', '  ').replace(/\p{Cc}/gu, ''))
+    .join('\n');
+}
+
+const NO_BORDERS = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+};
+
+/** Columns under their heads, two spaces apart; cells are already safe. Ends in a line break. */
+export function table(io: Pick<CliIo, 'color'>, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = new Table({
+    head: head.map((name) => (name === '' ? '' : paint(io, 'dim', name))),
+    chars: NO_BORDERS,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  lines.push(...rows.map((row) => [...row]));
+  return `${lines.toString().replace(/[ \t]+$/gm, '')}\n`;
+}
+
+/** How long ago an ISO time is, as of `now`, another one. */
+export function since(at: string, now: string): string {
+  return formatDuration(Math.max(0, Date.parse(now) - Date.parse(at)));
+}
+
+export function json(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}

@@ -1,0 +1,102 @@
+/** `brainstem status`: what is up, what is not, and what is being done. */
+import type { Answer, Client } from './client.ts';
+import type { CliIo } from './io.ts';
+import { type Color, json, paint, plain, since, table } from './print.ts';
+
+type Status = Answer<'status'>;
+type State = keyof Status['counts'];
+
+/** In the order in which a person should look. */
+const ORDER: readonly State[] = ['down', 'degraded', 'unknown', 'maintenance', 'up', 'paused', 'unconfigured'];
+const COLORS: Readonly<Partial<Record<State, Color>>> = {
+  down: 'red',
+  degraded: 'yellow',
+  unknown: 'magenta',
+  up: 'green',
+};
+
+/** Exit code: 0 nothing down, degraded or unknown; 1 otherwise. Errors: NoDaemonError. */
+export async function status(client: Client, { json: asJson }: { readonly json: boolean }, io: CliIo): Promise<number> {
+  const answer = await client.get<Status>('/api/v1/status');
+  if (asJson) io.out(json(answer));
+  else
+    io.out(
+      [
+        headline(answer, client.url, io),
+        held(answer, io),
+        incidents(answer, io),
+        fixes(answer, io),
+        probes(answer, io),
+      ].join(''),
+    );
+  const { down, degraded, unknown } = answer.counts;
+  return down + degraded + unknown > 0 ? 1 : 0;
+}
+
+function headline({ counts, version, ready, why }: Status, url: string, io: CliIo): string {
+  const parts = ORDER.filter((state) => counts[state] > 0).map((state) =>
+    shade(io, state, `${counts[state]} ${state}`),
+  );
+  const readiness = ready ? '' : paint(io, 'yellow', `not ready: ${plain(why)}\n`);
+  return `${parts.join(', ') || 'no probes'}   ${paint(io, 'dim', `brainstem ${version} at ${url}`)}\n${readiness}`;
+}
+
+function held({ frozen, disarmed, configuration, now }: Status, io: CliIo): string {
+  const lines: string[] = [];
+  if (frozen) lines.push(`healing is frozen by ${plain(frozen.by)}, ${since(frozen.at, now)} ago${reason(frozen.why)}`);
+  for (const { remediation, why } of disarmed) lines.push(`${remediation} has disarmed itself${reason(why)}`);
+  if (!configuration.ok) lines.push('the last reload was refused; the configuration before it is running:');
+  for (const { file, line, column, message } of configuration.problems) {
+    lines.push(`  ${file}:${line}:${column}: ${plain(message)}`);
+  }
+  return lines.map((line) => `${paint(io, 'yellow', line)}\n`).join('');
+}
+
+function reason(why: string): string {
+  return why === '' ? '' : `: ${plain(why)}`;
+}
+
+function incidents({ incidents: open, now }: Status, io: CliIo): string {
+  if (open.length === 0) return '';
+  const rows = open.map((each) => [
+    `#${each.id}`,
+    each.severity,
+    plain(each.title),
+    since(each.active_at, now),
+    plain(each.cause),
+    each.acknowledged_by === undefined ? '' : `acknowledged by ${plain(each.acknowledged_by)}`,
+  ]);
+  return `\n${table(io, ['incident', 'severity', '', 'for', 'cause', ''], rows)}`;
+}
+
+function fixes({ attempts, now }: Status, io: CliIo): string {
+  if (attempts.length === 0) return '';
+  const rows = attempts.map((each) => [each.remediation, each.state, each.probe, since(each.intended_at, now)]);
+  return `\n${table(io, ['fix', 'state', 'for', 'since'], rows)}`;
+}
+
+function probes({ probes: all, now }: Status, io: CliIo): string {
+  const sorted = all.toSorted(
+    (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name),
+  );
+  const rows = sorted.map((each) => [
+    shade(io, each.state, each.state),
+    each.name,
+    each.state === 'unconfigured' ? '' : since(each.since, now),
+    each.latency_ms === undefined ? '' : `${Math.round(each.latency_ms)}ms`,
+    seen(each),
+  ]);
+  return rows.length === 0 ? '' : `\n${table(io, ['state', 'probe', 'for', 'latency', 'last seen'], rows)}`;
+}
+
+function seen(probe: Status['probes'][number]): string {
+  if (probe.state === 'unconfigured') return `set ${probe.unset.join(', ')}`;
+  if (probe.verdict === undefined) return '';
+  if (probe.verdict === 'pass') return probe.stale ? 'ok (out of date)' : 'ok';
+  return plain(`${probe.reason}: ${probe.summary}`) + (probe.stale ? ' (out of date)' : '');
+}
+
+function shade(io: CliIo, state: State, text: string): string {
+  const color = COLORS[state];
+  return color === undefined ? paint(io, 'dim', text) : paint(io, color, text);
+}
