@@ -1,15 +1,12 @@
 /** Finds and reads the files of a home, in an order that is the same everywhere. */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../errors.ts';
 import { compareText, type Problems } from './problems.ts';
 
 export const MAX_FILE_BYTES = 1024 * 1024;
-
-/** Folders below folders, at most: a symbolic link to a folder above it must not run for ever. */
-const MAX_FOLDER_DEPTH = 16;
 
 export interface HomeFiles {
   /** Paths relative to the home, with `/`. */
@@ -20,8 +17,9 @@ export interface HomeFiles {
 }
 
 export async function listHome(home: string): Promise<HomeFiles> {
-  const probes = await listFolder(home, 'probes', 0);
-  const remediations = await listFolder(home, 'remediations', 0);
+  const above = [await realpath(home).catch(absent)].filter((path) => path !== undefined);
+  const probes = await listFolder(home, 'probes', above);
+  const remediations = await listFolder(home, 'remediations', above);
   return {
     probes: probes.filter(isYaml),
     remediations: remediations.filter(isYaml),
@@ -49,16 +47,18 @@ function isIgnored(name: string): boolean {
   return name.startsWith('.') || name.startsWith('#') || name.endsWith('~') || /\.(?:swp|swx|bak|orig|tmp)$/.test(name);
 }
 
-async function listFolder(home: string, folder: string, depth: number): Promise<string[]> {
-  const entries = await readdir(join(home, folder), { withFileTypes: true }).catch(absent);
+/** `above` are the real paths of the folders on the way: a symbolic link back to one of them is not followed. */
+async function listFolder(home: string, folder: string, above: readonly string[]): Promise<string[]> {
+  const real = await realpath(join(home, folder)).catch(absent);
+  if (real === undefined || above.includes(real)) return [];
+  const entries = await readdir(real, { withFileTypes: true }).catch(absent);
   const files: string[] = [];
   for (const entry of (entries ?? []).toSorted((one, other) => compareText(one.name, other.name))) {
     if (isIgnored(entry.name)) continue;
     const path = `${folder}/${entry.name}`;
     const target = entry.isSymbolicLink() ? await stat(join(home, path)).catch(absent) : entry;
     if (target?.isFile()) files.push(path);
-    else if (target?.isDirectory() && depth < MAX_FOLDER_DEPTH)
-      files.push(...(await listFolder(home, path, depth + 1)));
+    else if (target?.isDirectory()) files.push(...(await listFolder(home, path, [...above, real])));
   }
   return files;
 }

@@ -15,8 +15,6 @@ export interface PluginEntry<Type extends Typed> {
   readonly type: Type;
   /** undefined: invalid (problems were added), or left open by unset variables. */
   readonly spec: unknown;
-  readonly valid: boolean;
-  readonly unset: readonly string[];
   /** What stands under the type's key. */
   readonly tree: Tree;
 }
@@ -62,13 +60,9 @@ function readSpec<Type extends Typed>(key: string, written: Tree, options: Plugi
   const tree: Tree = isEmpty(written) ? { ...written, kind: 'mapping', value: undefined } : written;
   const result = check(type.spec, tree, { whole: `"${key}"`, problems: options.problems });
   options.secrets.addSpec(type.spec, tree);
-  return {
-    type,
-    tree,
-    spec: result.kind === 'valid' ? result.value : undefined,
-    valid: result.kind !== 'invalid',
-    unset: unsetNames(tree),
-  };
+  // Also when only an option that may be absent is unset: a webhook without its secret would send unsigned.
+  const isWhole = result.kind === 'valid' && unsetNames(tree).length === 0;
+  return { type, tree, spec: isWhole ? result.value : undefined };
 }
 
 /** True: one of them was meant to be the type. */

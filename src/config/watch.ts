@@ -38,7 +38,9 @@ class ContentWatch {
   readonly #debounceMs: number;
   readonly #watcher: FSWatcher;
   readonly #rescan: NodeJS.Timeout;
+  /** The end of quiet, and the end of patience with a file that is being written all the time. */
   #debounce: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
   #hash: string | undefined;
   /** One hash at a time, in order. */
   #work: Promise<void>;
@@ -56,6 +58,12 @@ class ContentWatch {
     this.#debounceMs = debounceMs;
     this.#watcher = watch(home, { ignoreInitial: true, ignored: (path) => !isOurs(home, path) });
     this.#watcher.on('all', () => this.#soon());
+    // A renamed link such as `..data` is an event of its folder alone.
+    this.#watcher.on('raw', (_event, path, details) => {
+      // chokidar says `unknown`; its handler passes the folder or file that the event came from.
+      const { watchedPath } = details as { readonly watchedPath?: string };
+      if (isOurs(home, join(watchedPath ?? home, path ?? ''))) this.#soon();
+    });
     this.#watcher.on('error', (error) => this.#failed(error));
     const watching = new Promise<void>((resolve) => this.#watcher.once('ready', () => resolve()));
     this.#work = this.#compare();
@@ -66,17 +74,26 @@ class ContentWatch {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#rescan);
-    clearTimeout(this.#debounce);
+    this.#stopWaiting();
     await this.#watcher.close();
     await this.#work;
   }
 
   #soon(): void {
+    if (this.#closed) return;
     clearTimeout(this.#debounce);
-    if (!this.#closed) this.#debounce = setTimeout(() => this.#enqueue(), this.#debounceMs);
+    this.#debounce = setTimeout(() => this.#enqueue(), this.#debounceMs);
+    this.#patience ??= setTimeout(() => this.#enqueue(), 5 * this.#debounceMs);
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#debounce);
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
   }
 
   #enqueue(): void {
+    this.#stopWaiting();
     this.#work = this.#work.then(() => this.#compare());
   }
 

@@ -1,0 +1,109 @@
+/** The definitions that come with the repository: they work with nothing set, and with everything set. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEnv, promisify } from 'node:util';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { listHome } from '../../src/config/files.ts';
+import { homeWith, loadHome } from './homes.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** A copy, so that a person's own .env does not reach the test. */
+async function ownHome(): Promise<string> {
+  const { probes, remediations } = await listHome(ROOT);
+  const files: Record<string, string> = {};
+  for (const file of ['brainstem.yml', ...probes, ...remediations])
+    files[file] = await readFile(join(ROOT, file), 'utf8');
+  return homeWith(files);
+}
+
+async function exampleEnvironment(): Promise<{ readonly text: string; readonly names: readonly string[] }> {
+  const text = await readFile(join(ROOT, '.env.example'), 'utf8');
+  return { text, names: Object.keys(parseEnv(text)) };
+}
+
+describe('with nothing set', () => {
+  test('the host and Brainstem itself are watched, and all else is unconfigured', async () => {
+    const { probes, notifiers, settings, warnings } = await loadHome(await ownHome());
+    const configured = [...probes.values()].filter(({ unset }) => unset.length === 0).map(({ name }) => name);
+    expect(configured.toSorted()).toEqual(['brainstem', 'host', 'host-disk']);
+    expect([...notifiers.values()].every(({ unset }) => unset.length > 0)).toBe(true);
+    expect(settings.http).toEqual({ host: '127.0.0.1', port: 9911, publicUrl: 'http://127.0.0.1:9911' });
+    expect(warnings).toEqual([]);
+  });
+
+  test('no address outside this machine stands in it', async () => {
+    for (const probe of (await loadHome(await ownHome())).probes.values()) {
+      expect(probe.target).toMatch(/^$|localhost|127\.0\.0\.1/);
+    }
+  });
+});
+
+describe('.env.example', () => {
+  test('names every variable that the definitions use, and no other', async () => {
+    const { probes, remediations } = await listHome(ROOT);
+    const texts = await Promise.all(
+      ['brainstem.yml', ...probes, ...remediations].map((file) => readFile(join(ROOT, file), 'utf8')),
+    );
+    const used = new Set(texts.flatMap((text) => [...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name)));
+    expect((await exampleEnvironment()).names.toSorted()).toEqual([...used].toSorted());
+  });
+
+  test('is empty, with a line of explanation for each', async () => {
+    const lines = (await exampleEnvironment()).text.split('\n').filter((line) => line !== '');
+    for (const [index, line] of lines.entries()) {
+      if (line.startsWith('#')) continue;
+      expect(line).toMatch(/^[A-Z_]+=$/);
+      expect(lines[index - 1]).toMatch(/^# /);
+    }
+  });
+
+  test('filled in configures everything', async () => {
+    const { names } = await exampleEnvironment();
+    const value = (name: string) => {
+      if (name.endsWith('URL')) return 'http://127.0.0.1:1';
+      if (name.endsWith('PORT')) return '1234';
+      if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
+      if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
+      if (name === 'BRAINSTEM_LOG_LEVEL') return 'debug';
+      if (name.endsWith('MODE') || name === 'BRAINSTEM_HEALING') return 'observe';
+      return `value-${name.toLowerCase()}`.replaceAll('_', '-');
+    };
+    const environment = Object.fromEntries(names.map((name) => [name, value(name)]));
+    const { probes, remediations, notifiers, settings } = await loadHome(await ownHome(), environment);
+    const all = [...probes.values(), ...remediations.values(), ...notifiers.values()];
+    expect(all.filter(({ unset }) => unset.length > 0)).toEqual([]);
+    expect(settings.healing.mode).toBe('observe');
+    expect(settings.http.port).toBe(9912);
+  });
+});
+
+describe('remove-old-logs.sh', () => {
+  const script = (...argv: string[]) => promisify(execFile)(join(ROOT, 'remediations/remove-old-logs.sh'), argv);
+
+  test('deletes old rotated logs and nothing else', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'brainstem-logs-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const old = new Date(Date.now() - 20 * 86_400_000);
+    for (const name of ['old.log.gz', 'app.log.1', 'app.log', 'data.db']) {
+      await writeFile(join(folder, name), 'x');
+      await utimes(join(folder, name), old, old);
+    }
+    await writeFile(join(folder, 'new.log.gz'), 'x');
+    await script(folder, '14');
+    expect((await readdir(folder)).toSorted()).toEqual(['app.log', 'data.db', 'new.log.gz']);
+  });
+
+  test.each([['/'], ['/tmp/..'], ['/etc'], ['/usr/lib'], ['relative'], [''], ['/nowhere/at/all']])(
+    'refuses %j',
+    async (folder) => {
+      await expect(script(folder, '0')).rejects.toMatchObject({ code: expect.any(Number) });
+    },
+  );
+
+  test('is executable, as remediations need it', async () => {
+    expect((await stat(join(ROOT, 'remediations/remove-old-logs.sh'))).mode & 0o111).toBe(0o111);
+  });
+});
