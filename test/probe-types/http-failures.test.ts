@@ -218,6 +218,16 @@ describe('what never ends is cut', () => {
     expect(process.memoryUsage.rss() - before).toBeLessThan(100 * 2 ** 20);
     await server.drained();
   });
+
+  test('a bomb whose inner layer holds nothing, again and again', async () => {
+    const nothing = gzipSync('');
+    const bomb = gzipSync(Buffer.concat(Array.from({ length: 200_000 }, () => nothing)));
+    const head = `HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: ${bomb.length}\r\n\r\n`;
+    const server = await serveRaw(answering(Buffer.concat([Buffer.from(head), bomb])));
+    const output = await ask({ url: `http://127.0.0.1:${server.port}/` });
+    expect(output).toMatchObject({ reason: 'ok', fields: { body_bytes: 0, body_truncated: true } });
+    await server.drained();
+  });
 });
 
 /** Pseudo-random, the same in every run. */
