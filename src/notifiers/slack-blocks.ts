@@ -21,7 +21,7 @@ interface Markdown {
   readonly verbatim: true;
 }
 
-export type SlackBlock =
+type SlackBlock =
   | { readonly type: 'header'; readonly text: PlainText }
   | { readonly type: 'section'; readonly text: Markdown }
   | { readonly type: 'section'; readonly fields: Markdown[] }

@@ -26,7 +26,7 @@ const spec = z.strictObject({
 type Spec = z.output<typeof spec>;
 
 /** What receivers get. Fields are only ever added; absent values are null; times are RFC 3339 in UTC. */
-export interface WebhookBody {
+interface WebhookBody {
   readonly version: 1;
   /** The same for every delivery of this event. */
   readonly event_id: string;
@@ -44,7 +44,7 @@ export interface WebhookBody {
   readonly digest: readonly { readonly incident_id: number; readonly title: string; readonly kind: AlertKind }[];
 }
 
-export interface WebhookIncident {
+interface WebhookIncident {
   readonly id: number;
   readonly state: 'open' | 'resolved';
   readonly source: Incident['source'];
@@ -82,7 +82,7 @@ export const webhook: NotifierType<typeof spec> = {
   },
 };
 
-export function bodyOf(alert: Alert): WebhookBody {
+function bodyOf(alert: Alert): WebhookBody {
   return {
     version: 1,
     event_id: alert.eventId,
@@ -128,7 +128,7 @@ function isoTimeOrNull(at: number | undefined): string | null {
 }
 
 /** Hex HMAC-SHA256 of `timestamp.body`, as it stands in `X-Brainstem-Signature`. */
-export function signatureOf(key: string, timestamp: string, body: string): string {
+function signatureOf(key: string, timestamp: string, body: string): string {
   return `sha256=${createHmac('sha256', key).update(`${timestamp}.${body}`).digest('hex')}`;
 }
 

@@ -6,7 +6,7 @@ import type { Failed } from './alerter-delivery.ts';
 import { type FailurePlan, planFailure } from './outbox-failure.ts';
 
 /** A channel that fails for this long is trouble of our own. */
-export const UNHEALTHY_AFTER_MS = 2 * 60_000;
+const UNHEALTHY_AFTER_MS = 2 * 60_000;
 
 export interface ChannelParts {
   random(): number;

@@ -16,9 +16,9 @@ import type { StoreQueries } from '../ports.ts';
 import type { Budget } from './outbox-budget.ts';
 import { MAX_BACK_OFF_MS } from './outbox-failure.ts';
 
-export const GATHER_MS = 10_000;
+const GATHER_MS = 10_000;
 /** Names in one digest; what exceeds it waits for the next. */
-export const DIGEST_MAX = 1_000;
+const DIGEST_MAX = 1_000;
 const STUCK_MAX = 1_000;
 /** Rows read at once. */
 export const PAGE = 100;
