@@ -6,6 +6,7 @@
  * can: the alert is not sent again for it. A crash between the two is the one way to a duplicate, which has the same
  * event id.
  */
+import { failpoint } from '../failpoint.ts';
 import type { Configuration, Notification, NotifierDefinition } from '../model.ts';
 import type { Clock, Log, Meter, NotifierTypes, Store, StoreQueries } from '../ports.ts';
 import { type Channel, createChannel } from './alerter-channel.ts';
@@ -139,7 +140,9 @@ export class Sender {
   }
 
   async #send(definition: NotifierDefinition, row: Notification, starts: boolean): Promise<void> {
+    failpoint('before_send');
     const delivery = await this.#deliver(definition, row);
+    if (delivery.kind === 'accepted') failpoint('after_send');
     if (delivery.kind === 'accepted') await this.#accepted(row, starts, delivery.conversation);
     if (delivery.kind === 'failed') await this.#failed(definition, row, delivery);
   }
