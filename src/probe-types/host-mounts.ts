@@ -101,41 +101,54 @@ export interface MountReader {
   read(mounts: readonly Mount[], withinMs: number): Promise<readonly MountReading[]>;
 }
 
+interface Owed {
+  state: 'waiting' | 'hanging';
+  readonly reading: Promise<MountReading>;
+}
+
 /**
  * A hanging file system holds a thread of Node's small pool until it answers, if ever. So remote ones are asked one
- * after the other, and a path that still owes an answer is not asked again: together they hold one thread at most.
+ * after the other, and who asks for a path that still owes an answer waits for that answer: together they hold one
+ * thread at most.
  */
 export function createMountReader(statfsOf: Statfs): MountReader {
-  const owing = new Map<string, 'waiting' | 'hanging'>();
+  const owing = new Map<string, Owed>();
   let lane: Promise<unknown> = Promise.resolve();
 
   async function ask(path: string): Promise<MountReading> {
-    owing.set(path, 'hanging');
     try {
       return { kind: 'read', path, usage: toUsage(await statfsOf(path)) };
     } catch (thrown) {
       const code = codeOf(thrown);
       if (code === undefined) throw thrown;
       return { kind: 'failed', path, code };
-    } finally {
-      owing.delete(path);
     }
   }
 
-  function start({ path, remote }: Mount): Promise<MountReading> {
-    if (!remote) return ask(path);
-    owing.set(path, 'waiting');
-    const turn = lane.then(() => ask(path));
+  function askInTurn(path: string): Promise<MountReading> {
+    const turn = lane.then(() => {
+      const owed = owing.get(path);
+      if (owed) owed.state = 'hanging';
+      return ask(path);
+    });
     lane = Promise.allSettled([turn]);
     return turn;
   }
 
+  function start({ path, remote }: Mount): Owed {
+    const asked = remote ? askInTurn(path) : ask(path);
+    const reading = asked.finally(() => owing.delete(path));
+    const owed: Owed = { state: remote ? 'waiting' : 'hanging', reading };
+    owing.set(path, owed);
+    return owed;
+  }
+
   async function read(mounts: readonly Mount[], withinMs: number): Promise<readonly MountReading[]> {
-    const asked = mounts.map((mount) => (owing.has(mount.path) ? undefined : start(mount)));
+    const asked = mounts.map((mount) => owing.get(mount.path) ?? start(mount));
     const deadline = createDeadline(withinMs);
     const readings = mounts.map(async ({ path }, index): Promise<MountReading> => {
-      const reading = await Promise.race([asked[index], deadline.over]);
-      return reading ?? { kind: owing.get(path) ?? 'hanging', path };
+      const reading = await Promise.race([asked[index]?.reading, deadline.over]);
+      return reading ?? { kind: asked[index]?.state ?? 'hanging', path };
     });
     try {
       return await Promise.all(readings);

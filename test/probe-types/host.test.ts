@@ -72,6 +72,12 @@ describe('the probe', () => {
     expect(Object.keys(output.fields['disk_percent'] as object)).toEqual(['/']);
   });
 
+  it('shares one answer between probes that look at the same time', async () => {
+    const type = createHostProbeType();
+    const seen = await Promise.all([run({}, type), run({}, type), run({}, type)]);
+    expect(seen.map(({ reason }) => reason)).toEqual(['ok', 'ok', 'ok']);
+  });
+
   it('ends when it is told to', async () => {
     const type = createHostProbeType();
     const aborted = { ...context(), signal: AbortSignal.abort() };
