@@ -26,7 +26,7 @@ export const BRAINSTEM_YML = `
 http: { listen: "\${LISTEN}" }
 log: { level: debug }
 notifiers:
-  oncall: { slack: { token: "\${SLACK_BOT_TOKEN}", channel: "ops", api_url: "\${SLACK_API_URL}" } }
+  oncall: { burst: 1000, slack: { token: "\${SLACK_BOT_TOKEN}", channel: "ops", api_url: "\${SLACK_API_URL}" } }
 `;
 
 /** A service probed every 300 ms, healed by a restart. `more` is added to the probe, `fix` to the remediation. */
