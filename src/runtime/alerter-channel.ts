@@ -29,6 +29,7 @@ export interface Channel {
 export function createChannel({ random, onHealth }: ChannelParts): Channel {
   let openAt = Number.NEGATIVE_INFINITY;
   let away = false;
+  let proven = false;
   let failures = 0;
   let trouble: { readonly since: number; error: string; told: boolean } | undefined;
   const refused = new Set<number>();
@@ -37,7 +38,9 @@ export function createChannel({ random, onHealth }: ChannelParts): Channel {
     waitMs: (monotonic) => Math.max(0, openAt - monotonic),
     isAway: () => away,
     delivered() {
-      if (trouble?.told) onHealth(true);
+      // The first delivery says so too: an earlier process may have told of trouble that is over.
+      if (trouble?.told || !proven) onHealth(true);
+      proven = true;
       openAt = Number.NEGATIVE_INFINITY;
       away = false;
       failures = 0;

@@ -61,7 +61,8 @@ export class Sender {
     this.#channel = createChannel({
       random: parts.random,
       onHealth: (healthy, error) => {
-        this.#log.warn(healthy ? 'notifier_recovered' : 'notifier_failing', { error });
+        if (healthy) this.#log.info('notifier_works');
+        else this.#log.warn('notifier_failing', { error });
         parts.onNotifierHealth?.(notifier, healthy, error);
       },
     });

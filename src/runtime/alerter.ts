@@ -18,7 +18,7 @@ export interface AlerterParts {
   readonly meter: Meter;
   /** Uniform in [0, 1). */
   random(): number;
-  /** A notifier has failed for two minutes, or delivers again after that. */
+  /** A notifier has failed for two minutes, or delivers again after that or for the first time. */
   onNotifierHealth?(notifier: string, healthy: boolean, error?: string): void;
 }
 

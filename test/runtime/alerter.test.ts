@@ -300,6 +300,15 @@ describe('alerter', () => {
     await eventually(() => expect(bus.deliveries().map(({ body }) => body.event_id)).toEqual([row.alert.eventId]));
   });
 
+  it('tells of its first delivery, because an earlier process may have told of trouble', async () => {
+    house.start();
+    await house.announce('bus', await house.incident());
+    await eventually(() => expect(house.health).toEqual([{ notifier: 'bus', healthy: true }]));
+    await house.announce('bus', await house.incident());
+    await eventually(() => expect(bus.requests()).toHaveLength(2));
+    expect(house.health).toHaveLength(1);
+  });
+
   it('tells when a notifier has failed for two minutes, and when it is well again', async () => {
     bus.fail({ kind: 'status', status: 503 });
     house.start();
