@@ -18,7 +18,7 @@ export interface Route {
   readonly nameServer: string | undefined;
 }
 
-export interface Connection {
+interface Connection {
   readonly socket: Socket;
   /** The address that answered. */
   readonly address: string;

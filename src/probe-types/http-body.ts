@@ -16,7 +16,7 @@ export interface Body {
   readonly truncated: boolean;
 }
 
-export interface BodyLimits {
+interface BodyLimits {
   /** Cap on the bytes of the body, raw and after each layer of decoding. */
   readonly maxBytes: number;
   /** How many decoded bytes to keep. */

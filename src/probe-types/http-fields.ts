@@ -1,24 +1,17 @@
 /** What the `http` probe type observes. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { FieldDeclaration, FieldDeclarations, Fields } from '../model.ts';
+import type { FieldDeclarations, Fields } from '../model.ts';
 import { certificateFields } from './certificate.ts';
-import type { Phase } from './failure.ts';
 import type { Body } from './http-body.ts';
 import type { Lifeline } from './lifeline.ts';
+import { ipField, phaseFields } from './network-fields.ts';
 import type { Seen } from './secure.ts';
 
 /** Text beyond this is not bound to `body`. */
-export const MAX_TEXT_BYTES = 64 * 2 ** 10;
+const MAX_TEXT_BYTES = 64 * 2 ** 10;
 /** A larger body is not parsed: it would block every other probe for too long. */
-export const MAX_JSON_BYTES = 2 ** 20;
+const MAX_JSON_BYTES = 2 ** 20;
 const MAX_JSON_DEPTH = 64;
-
-/** Declares `phases` with what happens in each. */
-export function phaseFields(phases: Partial<Record<Phase, string>>): FieldDeclaration {
-  const type: Record<string, FieldDeclaration> = {};
-  for (const [phase, summary] of Object.entries(phases)) type[`${phase}_ms`] = { type: 'double', unit: 'ms', summary };
-  return { type, summary: 'How long each phase took' };
-}
 
 export const httpFields: FieldDeclarations = {
   status: { type: 'double', summary: 'Status code of the final answer' },
@@ -47,7 +40,7 @@ export const httpFields: FieldDeclarations = {
   content_length: { type: 'double', unit: 'B', summary: 'Length that the server announced; null when it did not' },
   last_modified_s: { type: 'double', unit: 's', summary: 'Last-Modified, seconds since 1970' },
   http_version: { type: 'double', summary: 'Such as 1.1' },
-  ip: { type: 'string', summary: 'Address that was connected to' },
+  ip: ipField,
 };
 
 /** What a run has learnt so far; it is reported also when the run fails. */

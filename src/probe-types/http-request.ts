@@ -1,5 +1,4 @@
 /** What is sent: one hop of a run, prepared as far as it can be before the run. */
-import { Buffer } from 'node:buffer';
 import { ProbeFailure } from './failure.ts';
 import type { HttpSpec } from './http-spec.ts';
 
@@ -56,8 +55,10 @@ export function nextHop(spec: HttpSpec, hop: Hop, status: number, location: stri
 }
 
 function redirectTarget(from: URL, location: string): URL {
-  if (!URL.canParse(location, from.href)) throw refusal('to something that is not a URL');
-  const url = new URL(location, from);
+  // Node hands header bytes over as Latin-1; what is not ASCII in a URL is UTF-8.
+  const text = Buffer.from(location, 'latin1').toString();
+  if (!URL.canParse(text, from.href)) throw refusal('to something that is not a URL');
+  const url = new URL(text, from);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refusal(`to the scheme ${url.protocol.slice(0, 20)}`);
   return url;

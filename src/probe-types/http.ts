@@ -12,6 +12,7 @@ import { firstHop, type Hop, nextHop, printable } from './http-request.ts';
 import { type HttpSpec, httpSpec } from './http-spec.ts';
 import { createTokenSource, type TokenSource } from './http-token.ts';
 import { Lifeline } from './lifeline.ts';
+import { oncePerSpec } from './once-per-spec.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
 import { createContextSource } from './secure.ts';
 
@@ -28,17 +29,10 @@ interface Prepared {
 
 /** A type with its own name cache, default TLS context and prepared specs. */
 export function createHttp(resolver: NameResolver = createResolver()): ProbeType<typeof httpSpec> {
-  const prepared = new WeakMap<HttpSpec, Prepared>();
   let defaultContext: SecureContext | undefined;
   // Making one parses all built-in authorities.
   const sharedContext = () => (defaultContext ??= createSecureContext());
-  const prepare = (spec: HttpSpec) => {
-    const known = prepared.get(spec);
-    if (known) return known;
-    const made = prepareSpec(spec, sharedContext);
-    prepared.set(spec, made);
-    return made;
-  };
+  const prepare = oncePerSpec((spec: HttpSpec) => prepareSpec(spec, sharedContext));
   return {
     name: 'http',
     summary: 'An HTTP or HTTPS endpoint: status, headers, body, JSON, certificate and the time of each phase',

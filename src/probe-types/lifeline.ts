@@ -2,7 +2,7 @@
 import type { Clock } from '../ports.ts';
 import { classify, deadlineFailure, type Phase } from './failure.ts';
 
-export interface Destroyable {
+interface Destroyable {
   destroy(): void;
 }
 

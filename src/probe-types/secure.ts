@@ -35,7 +35,7 @@ export const tlsOptions = z
       context.addIssue({ code: 'custom', message: `is not usable: ${messageOf(error)}` });
     }
   });
-export type TlsOptions = z.output<typeof tlsOptions>;
+type TlsOptions = z.output<typeof tlsOptions>;
 
 export interface TlsSession {
   readonly version: string;
@@ -43,7 +43,7 @@ export interface TlsSession {
 }
 
 /** What was learnt about the peer, also when it was not trusted. */
-export interface Peer {
+interface Peer {
   readonly tls: TlsSession;
   readonly certificate: Certificate | undefined;
 }
@@ -92,7 +92,7 @@ function contentOf(pemOrFile: string | undefined): () => string | undefined {
   };
 }
 
-export interface HandshakeOptions {
+interface HandshakeOptions {
   readonly host: string;
   readonly context: SecureContext;
   readonly insecure: boolean;

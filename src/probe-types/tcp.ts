@@ -7,9 +7,10 @@ import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
 import { type Endpoint, open, routeOf, routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
-import { phaseFields } from './http-fields.ts';
 import { Lifeline } from './lifeline.ts';
 import { addressFamilies } from './network-families.ts';
+import { ipField, phaseFields } from './network-fields.ts';
+import { oncePerSpec } from './once-per-spec.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
 import { converse, type Step } from './tcp-dialogue.ts';
 
@@ -54,7 +55,7 @@ const tcpFields: FieldDeclarations = {
     processing: 'The dialogue of the steps',
   }),
   banner: { type: 'string', summary: 'What the server sent, first 4 KiB; null without an expect step' },
-  ip: { type: 'string', summary: 'Address that was connected to' },
+  ip: ipField,
 };
 
 interface Prepared {
@@ -63,15 +64,8 @@ interface Prepared {
 }
 
 /** A type with its own name cache and prepared specs. */
-export function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof tcpSpec> {
-  const prepared = new WeakMap<TcpSpec, Prepared>();
-  const prepare = (spec: TcpSpec) => {
-    const known = prepared.get(spec);
-    if (known) return known;
-    const made = { endpoint: endpointOf(spec), steps: spec.steps.map(compileStep) };
-    prepared.set(spec, made);
-    return made;
-  };
+function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof tcpSpec> {
+  const prepare = oncePerSpec((spec: TcpSpec) => ({ endpoint: endpointOf(spec), steps: spec.steps.map(compileStep) }));
   return {
     name: 'tcp',
     summary: 'A TCP port: that it answers, and that a short dialogue over it goes as expected',

@@ -1,7 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
+import { RetryableError } from '../../src/errors.ts';
 import type { Sample } from '../../src/ports.ts';
+import { classify } from '../../src/probe-types/failure.ts';
 import { http } from '../../src/probe-types/http.ts';
 import { closedPort, probe, serveHttp, serveRaw } from '../estate/hostile-network.ts';
 
@@ -285,6 +288,14 @@ describe('redirects', () => {
     expect(await ask({ url: `http://127.0.0.1:${port}/` })).toMatchObject({ reason: 'ok', fields: { status: 302 } });
   });
 
+  test('may lead to what is not ASCII', async () => {
+    const { port } = await serveHttp((request, response) => {
+      if (request.url !== '/') response.end(request.url);
+      else response.writeHead(302, { Location: Buffer.from('/grüße').toString('latin1') }).end();
+    });
+    expect((await ask({ url: `http://127.0.0.1:${port}/` })).fields['body']).toBe('/gr%C3%BC%C3%9Fe');
+  });
+
   test('a loop ends at the limit', async () => {
     let requests = 0;
     const server = await serveHttp((_request, response) => {
@@ -415,6 +426,15 @@ describe('definition', () => {
     expect(issues.map((issue) => issue.message).join()).toMatch(message);
   });
 
+  test('becomes JSON Schema with its defaults and its secrets marked', () => {
+    const schema = z.toJSONSchema(http.spec, { io: 'input' }) as {
+      properties: Record<string, Record<string, unknown>>;
+    };
+    expect(schema.properties['max_body']).toMatchObject({ default: '1MiB' });
+    expect(schema.properties['auth']).toMatchObject({ properties: { bearer: { writeOnly: true } } });
+    expect(schema.properties['headers']).toMatchObject({ properties: { Authorization: { writeOnly: true } } });
+  });
+
   test('the example is valid', () => {
     const [definition] = parse(http.example);
     expect(http.spec.safeParse(definition.http).error).toBeUndefined();
@@ -449,4 +469,9 @@ test("the series are blackbox_exporter's", async () => {
     'processing',
     'transfer',
   ]);
+});
+
+test('our own lack of descriptors blames no target', () => {
+  const lack = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' });
+  expect(classify(lack, 'connect')).toBeInstanceOf(RetryableError);
 });

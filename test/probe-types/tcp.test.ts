@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { tcp } from '../../src/probe-types/tcp.ts';
 import { closedPort, deafPort, drip, flood, probe, serveRaw } from '../estate/hostile-network.ts';
 
@@ -120,6 +121,10 @@ describe('definition', () => {
     expect(issues.map((issue) => issue.path.join('.')).join()).toContain(path);
     expect(issues.map((issue) => issue.message).join()).toMatch(message);
     expect(issues).not.toHaveLength(0);
+  });
+
+  test('becomes JSON Schema', () => {
+    expect(z.toJSONSchema(tcp.spec, { io: 'input' })).toMatchObject({ properties: { steps: { default: [] } } });
   });
 
   test('the example is valid', () => {
