@@ -1,6 +1,7 @@
 /** `brainstem validate`: everything a home would load, with all errors at once. */
-import { access, realpath, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { listHome } from '../config/files.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { ConfigurationError, formatProblem, UsageError } from '../errors.ts';
 import type { Configuration, Problem } from '../model.ts';
@@ -39,7 +40,10 @@ async function target(path: string, home: string): Promise<{ home: string; file?
   });
   if (found.isDirectory()) return { home: absolute };
   const owner = await homeOf(absolute, home);
-  return { home: owner, file: relative(owner, absolute).replaceAll('\\', '/') };
+  const file = relative(owner, absolute).replaceAll('\\', '/');
+  const { probes, remediations } = await listHome(owner);
+  if (['brainstem.yml', '.env', ...probes, ...remediations].includes(file)) return { home: owner, file };
+  throw new UsageError('not_loaded', `${path} is none of the files that the home ${owner} loads`);
 }
 
 /** The home that was named, when the file is in it; else the nearest folder above that has one of a home's parts. */
@@ -64,7 +68,7 @@ async function exists(path: string): Promise<boolean> {
 async function inspect(home: string, file: string | undefined, io: CliIo): Promise<Report> {
   const isAsked = ({ location }: Problem) => file === undefined || location.file === file;
   try {
-    const configuration = await loadConfiguration(await realpath(home), { registries, environment: io.environment });
+    const configuration = await loadConfiguration(home, { registries, environment: io.environment });
     return {
       home,
       problems: [],

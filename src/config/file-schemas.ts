@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { HEALING_MODES, INCIDENT_SOURCES, SEVERITIES } from '../model.ts';
 import { bytes, duration, rate, secret } from '../spec.ts';
 
-export const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/;
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 /** What `brainstem_probe_info` and the exposition say of a probe themselves. */
 const RESERVED_LABELS = new Set(['probe', 'instance', 'type', 'group', 'severity', 'state', 'reason', 'job', 'le']);
@@ -196,5 +196,4 @@ export const brainstemSchema = z.strictObject({
 export type ProbeKeys = z.output<typeof probeSchema>;
 export type ProbeDefaultKeys = z.output<typeof probeDefaultsSchema>;
 export type RemediationKeys = z.output<typeof remediationSchema>;
-export type NotifierKeys = z.output<typeof notifierSchema>;
 export type BrainstemKeys = z.output<typeof brainstemSchema>;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { codeOf, messageOf } from '../errors.ts';
 import { compareText, type Problems } from './problems.ts';
 
-export const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_FILE_BYTES = 1024 * 1024;
 
 export interface HomeFiles {
   /** Paths relative to the home, with `/`. */

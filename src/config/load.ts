@@ -19,7 +19,7 @@ import type { Tree } from './tree.ts';
 import { doubts } from './warnings.ts';
 import { parseYaml } from './yaml.ts';
 
-export const MAX_PROBES = 10_000;
+const MAX_PROBES = 10_000;
 const BRAINSTEM = 'brainstem.yml';
 
 export interface LoadOptions {

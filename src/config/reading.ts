@@ -56,6 +56,6 @@ export function registerName(entry: Tree, kind: string, names: Names, problems: 
   else problems.add(place.location, `the ${kind} "${place.value}" stands twice; first at ${placeText(first)}`);
 }
 
-export function placeText({ file, line, column }: SourceLocation): string {
+function placeText({ file, line, column }: SourceLocation): string {
   return `${file}:${line}:${column}`;
 }

@@ -63,7 +63,7 @@ function checkPingKeys(probes: readonly ReadProbe[], { problems }: Reading): voi
 }
 
 /** Every edge that closes a circle, as the circle it closes, first name repeated at the end. Iterative: chains are long. */
-export function circles(edges: ReadonlyMap<string, readonly string[]>): readonly (readonly string[])[] {
+function circles(edges: ReadonlyMap<string, readonly string[]>): readonly (readonly string[])[] {
   const found: string[][] = [];
   const done = new Set<string>();
   for (const start of edges.keys()) {

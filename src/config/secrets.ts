@@ -5,7 +5,7 @@ import { isSecretAt } from './schema-walk.ts';
 import { type Path, scalars, type Tree } from './tree.ts';
 
 /** A shorter value would blot out half of every text if it were redacted. */
-export const SHORTEST_SECRET = 6;
+const SHORTEST_SECRET = 6;
 
 const USERINFO = /[a-z][a-z0-9+.-]*:\/\/(?:([^\s/?#:@]*):)?([^\s/?#@]+)@/gi;
 

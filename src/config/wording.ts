@@ -81,7 +81,7 @@ function numberWords(schema: z.ZodNumber): string {
 }
 
 /** Bounds as written; those of JavaScript's own numbers are none. */
-export function numberBounds(schema: z.ZodNumber): { readonly least?: number; readonly most?: number } {
+function numberBounds(schema: z.ZodNumber): { readonly least?: number; readonly most?: number } {
   const { minValue, maxValue } = schema;
   return {
     ...(minValue !== null && minValue > Number.MIN_SAFE_INTEGER && { least: minValue }),

@@ -7,10 +7,10 @@ import type { Problems } from './problems.ts';
 import { type Lookup, substitute } from './substitute.ts';
 import { isBlank, type Tree } from './tree.ts';
 
-export const MAX_DEPTH = 64;
-export const MAX_ALIASES = 100;
+const MAX_DEPTH = 64;
+const MAX_ALIASES = 100;
 /** Values in one file, each use of an anchor counted. */
-export const MAX_NODES = 100_000;
+const MAX_NODES = 100_000;
 
 type Token = Parameters<Composer['next']>[0];
 

@@ -88,6 +88,18 @@ describe('validate', () => {
     ]);
   });
 
+  test('of a file that no home loads is a usage error, not a quiet yes', async () => {
+    const home = await homeWith({ 'probes/a.yaml': WEB, 'probes/notes.txt': '' });
+    const paths = [join(home, 'probes/notes.txt')];
+    await expect(validate({ paths, home, json: false }, terminal().io)).rejects.toThrow(UsageError);
+  });
+
+  test('of a home that is not there says so', async () => {
+    const { io, written } = terminal();
+    expect(await validate({ paths: [], home: '/nowhere/at/all', json: false }, io)).toBe(1);
+    expect(written.err).toContain('there is no such folder');
+  });
+
   test('of a path that is not there is a usage error', async () => {
     await expect(validate({ paths: ['/nowhere'], home: '.', json: false }, terminal().io)).rejects.toThrow(UsageError);
   });
