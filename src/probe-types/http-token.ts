@@ -80,5 +80,7 @@ function tokenRequest(options: Oauth2): Hop {
   });
   // RFC 6749, 2.3.1: both are form-encoded before they become basic credentials.
   const credentials = [options.client_id, options.client_secret].map(encodeURIComponent) as [string, string];
-  return firstHop(spec, inBody ? undefined : basicAuthorization(...credentials));
+  const hop = firstHop(spec, inBody ? undefined : basicAuthorization(...credentials));
+  // Client certificate and server name of the definition are meant for its own URL.
+  return { ...hop, isTrusted: false };
 }

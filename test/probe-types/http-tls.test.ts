@@ -3,7 +3,7 @@ import { chmod, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type ServerOptions } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { http } from '../../src/probe-types/http.ts';
 import { type Authority, createAuthority, type KeyPair } from '../estate/hostile-certificates.ts';
@@ -187,7 +187,7 @@ describe('a client certificate', () => {
     const client = await authority.issue('shy', { names: 'DNS:client', days: 30 });
     let shown: unknown;
     const other = createServer({ ...good, requestCert: true, rejectUnauthorized: false }, (request, response) => {
-      shown = (request.socket as unknown as { getPeerCertificate(): object }).getPeerCertificate();
+      shown = (request.socket as TLSSocket).getPeerCertificate();
       response.end();
     });
     const { port: otherPort } = await listen(other);
@@ -198,6 +198,23 @@ describe('a client certificate', () => {
     const output = await ask({ url: `https://localhost:${port}/`, tls: { ca: authority.cert, ...client } });
     expect(output).toMatchObject({ reason: 'ok', fields: { status: 200, redirects: 1 } });
     expect(shown).toEqual({});
+  });
+
+  test('is not shown to the token server, which is asked for by its own name', async () => {
+    const client = await authority.issue('modest', { names: 'DNS:client', days: 30 });
+    const seen: unknown[] = [];
+    const tokens = createServer({ ...good, requestCert: true, rejectUnauthorized: false }, (request, response) => {
+      const socket = request.socket as TLSSocket & { servername: string };
+      seen.push(socket.servername, socket.getPeerCertificate());
+      response.end('{"access_token":"abc"}');
+    });
+    const { port: tokenPort } = await listen(tokens);
+    const target = await serveTls(good);
+    const oauth2 = { token_url: `https://localhost:${tokenPort}/`, client_id: 'me', client_secret: 'x' };
+    const tls = { ca: authority.cert, server_name: 'shop.example', ...client };
+    const output = await ask({ url: `https://127.0.0.1:${target.port}/`, auth: { oauth2 }, tls });
+    expect(output).toMatchObject({ reason: 'ok', fields: { status: 200 } });
+    expect(seen).toEqual(['localhost', {}]);
   });
 
   test('is read from its file, and again when the file has changed', async () => {
