@@ -55,7 +55,7 @@ function facts({ incident, now }: IncidentView): Html {
 function story({ timeline, redact }: IncidentView): Html {
   return html`<ol class="story">
 ${timeline.map(
-  ({ at, kind, text, actor }) => html`<li class="${kind}">${moment(at)}
+  ({ at, kind, text, actor }) => html`<li>${moment(at)}
 <div><p><b>${kind.replaceAll('_', ' ')}</b>${actor !== 'brainstem' && html` <span class="by">${actor}</span>`}</p>${body(redact(text))}</div></li>
 `,
 )}</ol>`;

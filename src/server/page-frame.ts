@@ -62,7 +62,8 @@ export function severityMark(severity: Severity): Html {
 /** How long ago, with the moment itself for whoever points at it. */
 export function ago(at: number, now: number, words = ''): Html {
   const moment = isoTime(at);
-  return html`<time datetime="${moment}" title="${moment}">${duration(now - at)}${words}</time>`;
+  const text = now - at < 1_000 && words !== '' ? 'just now' : `${duration(now - at)}${words}`;
+  return html`<time datetime="${moment}" title="${moment}">${text}</time>`;
 }
 
 /** `4m 12s`; clocks that disagree show nothing below zero. */
