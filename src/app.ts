@@ -1,6 +1,7 @@
 /**
  * The only wiring: a home in, a running daemon out. Embeddable: everything of the process is handed in.
  */
+import { hashHome } from './config/files.ts';
 import { loadConfiguration } from './config/load.ts';
 import { type HomeWatch, watchHome } from './config/watch.ts';
 import { ConfigurationError, formatProblem } from './errors.ts';
@@ -100,6 +101,7 @@ export function createApp(options: AppOptions): App {
 
   async function start() {
     armFailpoints(environment);
+    const baseline = await hashHome(home);
     const configuration = await load();
     const log = options.createLog(configuration);
     cleanups.push(() => log.flush());
@@ -117,7 +119,7 @@ export function createApp(options: AppOptions): App {
     await runtime.start(configuration);
     running = { runtime, log, configuration, meter };
     meter.meter.reloaded(true, clock.now());
-    const watch: HomeWatch = watchHome(home, () => void reload('a saved file'), { log });
+    const watch: HomeWatch = watchHome(home, () => void reload('a saved file'), { log, baseline });
     cleanups.push(() => watch.close());
     await watch.ready;
     const url = `http://${urlHost(server.address.host)}:${server.address.port}`;
