@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { codeOf } from '../../src/errors.ts';
 import { childEnvironment } from '../../src/shared/child-environment.ts';
 import { type ChildOptions, type ChildResult, runChild } from '../../src/shared/child-process.ts';
 import { isAlive, listProcesses, readEnvironment } from '../../src/shared/process-table.ts';
@@ -21,9 +22,18 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const { pid } of [...marked(), ...sleepers()]) process.kill(pid, 'SIGKILL');
+  for (const { pid } of [...marked(), ...sleepers()]) end(pid);
   await rm(folder, { recursive: true, force: true });
 });
+
+/** It may be gone since we looked. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'ESRCH') throw thrown;
+  }
+}
 
 function marked() {
   return listProcesses().filter((entry) => isAlive(entry) && readEnvironment(entry.pid, TEST_MARK) === mark);

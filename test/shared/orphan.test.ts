@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { codeOf } from '../../src/errors.ts';
 import {
   isAlive,
   listProcesses,
@@ -25,9 +26,18 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const { pid } of marked()) process.kill(pid, 'SIGKILL');
+  for (const { pid } of marked()) end(pid);
   await rm(folder, { recursive: true, force: true });
 });
+
+/** It may be gone since we looked. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'ESRCH') throw thrown;
+  }
+}
 
 function marked() {
   return listProcesses().filter((entry) => isAlive(entry) && readEnvironment(entry.pid, TEST_MARK) === folder);
