@@ -1,6 +1,6 @@
 /**
- * A small real service, in a process of its own, that can be broken in three ways: killed, hung, answering 500. It writes
- * what happens to it to an append-only file: the oracle of every test that heals it.
+ * A small real service, in a process of its own, that can be broken in three ways: killed, hung, answering 500; its fix can
+ * misbehave too. Both write what they do to an append-only file: the oracle of every test that heals it.
  *
  * Started directly it serves: `jiti`-free plain Node, so that a fix can start it again by the same command.
  */
@@ -23,20 +23,46 @@ require('node:http').createServer((request, response) => {
 }).listen(Number(port), '127.0.0.1', () => note('started'));
 `;
 
-/** Restarts the service and notes that it did: the fix. It ends once the service runs in the background. */
+/**
+ * Restarts the service: the fix. It notes its beginning, with the attempt that it was told on standard input, and its end,
+ * and ends once the service runs in the background. The file `fix-mode` makes its next run misbehave.
+ */
 const RESTART = `
-const { appendFileSync, readFileSync } = require('node:fs');
+const { appendFileSync, readFileSync, rmSync } = require('node:fs');
 const { spawn } = require('node:child_process');
 const [folder, port] = process.argv.slice(2);
-appendFileSync(folder + '/oracle.jsonl', JSON.stringify({ at: Date.now(), what: 'fix', pid: process.pid }) + '\\n');
-try { process.kill(Number(readFileSync(folder + '/pid', 'utf8')), 'SIGKILL'); } catch (error) { if (error.code !== 'ESRCH') throw error; }
-setTimeout(() => spawn(process.execPath, [folder + '/service.cjs', folder, port], { detached: true, stdio: 'ignore' }).unref(), 50);
+let attempt;
+try { attempt = JSON.parse(readFileSync(0, 'utf8')).attempt; } catch (error) { if (!(error instanceof SyntaxError)) throw error; }
+const note = (what) => appendFileSync(folder + '/oracle.jsonl', JSON.stringify({ at: Date.now(), what, pid: process.pid, attempt }) + '\\n');
+const end = (code) => { note('fix_ended'); process.exit(code); };
+note('fix');
+let mode = 'works';
+try { mode = readFileSync(folder + '/fix-mode', 'utf8'); rmSync(folder + '/fix-mode'); } catch (error) { if (error.code !== 'ENOENT') throw error; }
+const [how, ms] = mode.split(' ');
+if (how === 'idles') end(0);
+if (how === 'fails') end(1);
+setTimeout(restart, Number(ms ?? 0));
+function restart() {
+  try { process.kill(Number(readFileSync(folder + '/pid', 'utf8')), 'SIGKILL'); } catch (error) { if (error.code !== 'ESRCH') throw error; }
+  setTimeout(() => {
+    spawn(process.execPath, [folder + '/service.cjs', folder, port], { detached: true, stdio: 'ignore' }).unref();
+    end(0);
+  }, 50);
+}
 `;
+
+export type Break = 'kill' | 'hang' | '500';
+/** What the next run of the fix does: it exits 0 without doing anything, it exits 1, or it takes this many milliseconds. */
+export type FixMode = 'works' | 'idles' | 'fails' | `lasts ${number}`;
 
 export interface OracleLine {
   readonly at: number;
-  readonly what: 'started' | 'fix' | 'broken';
+  readonly what: 'started' | 'fix' | 'fix_ended' | 'broken';
   readonly pid: number;
+  /** Of a fix: the attempt that it was told to be; absent when somebody ran it by hand. */
+  readonly attempt?: number;
+  /** Of a break. */
+  readonly how?: Break;
 }
 
 export interface Service {
@@ -44,7 +70,9 @@ export interface Service {
   readonly folder: string;
   /** Argument vector of the fix. */
   readonly restartArgv: readonly string[];
-  break(how: 'kill' | 'hang' | '500'): Promise<void>;
+  break(how: Break): Promise<void>;
+  /** What the next run of the fix does; after it the fix works again. */
+  nextFix(mode: FixMode): Promise<void>;
   oracle(): Promise<readonly OracleLine[]>;
   /** Ends whichever process serves now. */
   stop(): Promise<void>;
@@ -76,6 +104,7 @@ export async function startService(folder: string, port: number): Promise<Servic
       if (how === 'kill') end(await pid());
       else await writeFile(join(folder, 'mode'), how);
     },
+    nextFix: (mode) => writeFile(join(folder, 'fix-mode'), mode),
     async oracle() {
       const text = await readFile(join(folder, 'oracle.jsonl'), 'utf8');
       return text
