@@ -1,0 +1,35 @@
+/**
+ * `npm run bench [-- SCENARIO… --write]`: the figures of docs/performance.md, measured here and now. `--write` puts them
+ * into that page. Ends with 1 when a figure is missed.
+ */
+import { type Figure, isMet, type Scenario, toMarkdown, toText } from './figure.ts';
+import { machine, writeReport } from './report.ts';
+import { memory } from './scenarios/memory.ts';
+import { probing } from './scenarios/probing.ts';
+import { scraping } from './scenarios/scraping.ts';
+import { slowTargets } from './scenarios/slow-targets.ts';
+import { storing } from './scenarios/storing.ts';
+
+const SCENARIOS: readonly Scenario[] = [probing, slowTargets, memory, storing, scraping];
+
+async function main(argv: readonly string[]): Promise<number> {
+  const isWriting = argv.includes('--write');
+  const names = argv.filter((argument) => argument !== '--write');
+  const unknown = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  if (unknown.length > 0 || (isWriting && names.length > 0)) {
+    console.error(
+      `usage: npm run bench [-- ${SCENARIOS.map(({ name }) => name).join(' | ')}], or [-- --write] for all`,
+    );
+    return 2;
+  }
+  const figures: Figure[] = [];
+  for (const scenario of SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    console.log(`── ${scenario.name}: ${scenario.summary}`);
+    figures.push(...(await scenario.run((progress) => console.log(`   ${progress}`))));
+  }
+  console.log(`${toText(figures)}\n${machine()}`);
+  if (isWriting) await writeReport(toMarkdown(figures));
+  return figures.some((figure) => isMet(figure) === false) ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

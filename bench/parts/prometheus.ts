@@ -1,0 +1,71 @@
+/** The peers: Debian's Prometheus and its blackbox_exporter, on loopback, in a folder of their own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, until } from '../../test/estate/daemon.ts';
+import type { Cleanup } from './cleanups.ts';
+
+type Later = (cleanup: Cleanup) => void;
+
+export interface Server {
+  readonly pid: number;
+  readonly url: string;
+}
+
+/** Prometheus that asks blackbox_exporter about each of these URLs; both ready. */
+export async function startBlackboxProbing(urls: readonly string[], every: string, later: Later) {
+  const folder = await makeFolder(later);
+  const modules = join(folder, 'blackbox.yml');
+  await writeFile(modules, 'modules: { http_2xx: { prober: http, http: { preferred_ip_protocol: ip4 } } }\n');
+  const blackbox = await startServer('prometheus-blackbox-exporter', [`--config.file=${modules}`], '/metrics', later);
+  const job = {
+    job_name: 'probes',
+    ...{ scrape_interval: every, scrape_timeout: every, metrics_path: '/probe', params: { module: ['http_2xx'] } },
+    static_configs: [{ targets: urls }],
+    relabel_configs: [
+      { source_labels: ['__address__'], target_label: '__param_target' },
+      { source_labels: ['__param_target'], target_label: 'instance' },
+      { target_label: '__address__', replacement: new URL(blackbox.url).host },
+    ],
+  };
+  return { blackbox, prometheus: await startPrometheus(folder, [job], later) };
+}
+
+/** Prometheus that scrapes one address once a second. */
+export async function startScraping(address: string, later: Later): Promise<Server> {
+  const folder = await makeFolder(later);
+  const job = { job_name: 'scraped', scrape_interval: '1s', static_configs: [{ targets: [address] }] };
+  return startPrometheus(folder, [job], later);
+}
+
+async function startPrometheus(folder: string, jobs: readonly unknown[], later: Later): Promise<Server> {
+  const file = join(folder, 'prometheus.yml');
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify({ scrape_configs: jobs }));
+  const flags = [`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'data')}`];
+  return startServer('prometheus', flags, '/-/ready', later);
+}
+
+async function makeFolder(later: Later): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-peers-'));
+  later(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+  return folder;
+}
+
+async function startServer(program: string, flags: readonly string[], readyPath: string, later: Later) {
+  const address = `127.0.0.1:${await freePort()}`;
+  const child = spawn(program, [...flags, `--web.listen-address=${address}`, '--log.level=error'], { stdio: 'ignore' });
+  const exited = once(child, 'exit');
+  later(async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    await exited;
+  });
+  const url = `http://${address}`;
+  await until(async () => (await fetch(url + readyPath)).ok, {
+    what: `${program} to be ready`,
+    giveUp: () => child.exitCode !== null && `it exited with ${child.exitCode}`,
+  });
+  return { pid: child.pid ?? 0, url };
+}
