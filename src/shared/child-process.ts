@@ -70,6 +70,8 @@ export async function runChild(options: ChildOptions): Promise<ChildResult> {
   });
   if (!('child' in spawned)) return { kind: 'not_started', ...spawned };
   const running = follow(spawned, marker, options);
+  // Before the gate opens: the program finds its whole input, also when we die the moment after.
+  feed(spawned.child.stdin, options.stdin);
   return (await letGo(running, options)) ? supervise(running, options) : notStartedInTime(options.signal);
 }
 
@@ -145,7 +147,6 @@ async function letGo({ spawned, exited }: Running, options: ChildOptions): Promi
 
 async function supervise(running: Running, options: ChildOptions): Promise<ChildResult> {
   const { child, pid, startTicks } = running.spawned;
-  feed(child.stdin, options.stdin);
   const end = await unlessAborted(running.exited, options.signal);
   if (end !== 'aborted') {
     await drain(running);
