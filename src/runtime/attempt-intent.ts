@@ -102,12 +102,10 @@ export function createIntent(parts: IntentParts): Intent {
   }
 
   async function refuse(intended: Attempt, { refusal, detail }: No): Promise<Attempt> {
-    const refused = await journal.save({ ...intended, state: 'refused', refusal, error: detail, endedAt: clock.now() });
-    await store.releaseLock(intended.resource, intended.fence);
+    const refused: Attempt = { ...intended, state: 'refused', refusal, error: detail, endedAt: clock.now() };
+    const text = `${intended.remediation} was not run (${refusal}): ${detail}`;
+    await journal.close(refused, { kind: 'refused', text, alert: false });
     meter.refused(intended.remediation, refusal);
-    await journal.tell(refused, 'refused', `${intended.remediation} was not run (${refusal}): ${detail}`, {
-      alert: false,
-    });
     return refused;
   }
 

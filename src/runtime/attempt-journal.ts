@@ -2,17 +2,26 @@
  * The record of attempts: each step a committed row and a log line, and a line of the incident's story.
  */
 import type { Attempt } from '../model.ts';
-import type { Clock, Log, Meter, Store } from '../ports.ts';
+import type { Clock, Log, Meter, Store, StoreQueries } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 
 export interface AttemptJournal {
   /** The row is committed when it returns. */
   save(attempt: Attempt): Promise<Attempt>;
-  tell(attempt: Attempt, kind: string, text: string, options?: { readonly alert: boolean }): Promise<void>;
-  /** Ends an attempt and frees what it held. */
+  tell(attempt: Attempt, kind: string, text: string): Promise<void>;
+  /** Writes an attempt that is over, frees its lock and tells it, in one transaction: a kill leaves none of them alone. */
+  close(over: Attempt, telling: Telling): Promise<Attempt>;
+  /** Closes an attempt that acted. */
   end(attempt: Attempt, state: 'failed' | 'unknown' | 'healed', text: string): Promise<Attempt>;
-  /** Counts and tells an end that is on record already. */
-  ended(attempt: Attempt, text: string): Promise<Attempt>;
+  /** Counts and tells a healing that is on record already. */
+  healed(attempt: Attempt, text: string): Promise<Attempt>;
+}
+
+export interface Telling {
+  readonly kind: string;
+  readonly text: string;
+  /** People who were paged hear it too. */
+  readonly alert: boolean;
 }
 
 export interface JournalParts {
@@ -24,34 +33,46 @@ export interface JournalParts {
 }
 
 export function createAttemptJournal({ store, clock, log, meter, desk }: JournalParts): AttemptJournal {
-  async function save(attempt: Attempt): Promise<Attempt> {
-    await store.updateAttempt(attempt);
-    const { id, remediation, resource, state, refusal, probe, incidentId } = attempt;
+  function report({ id, remediation, resource, state, refusal, probe, incidentId }: Attempt): void {
     log.info('attempt', { attempt: id, remediation, resource, state, refusal, probe, incident: incidentId });
-    return attempt;
   }
 
-  async function tell(attempt: Attempt, kind: string, text: string, { alert } = { alert: true }): Promise<void> {
-    if (attempt.incidentId !== undefined)
-      await desk.note(attempt.incidentId, { kind, text }, alert ? 'progress' : undefined);
+  function measure({ remediation, state, startedAt, intendedAt, endedAt = clock.now() }: Attempt): void {
+    meter.attemptEnded(remediation, state, (endedAt - (startedAt ?? intendedAt)) / 1_000);
   }
 
-  async function ended(attempt: Attempt, text: string): Promise<Attempt> {
-    const seconds = ((attempt.endedAt ?? clock.now()) - (attempt.startedAt ?? attempt.intendedAt)) / 1_000;
-    meter.attemptEnded(attempt.remediation, attempt.state, seconds);
-    // A healed one is told by the message that the incident is over.
-    await tell(attempt, `attempt_${attempt.state}`, text, { alert: attempt.state !== 'healed' });
-    return attempt;
+  async function close(over: Attempt, { kind, text, alert }: Telling): Promise<Attempt> {
+    const also = async (queries: StoreQueries) => {
+      await queries.updateAttempt(over);
+      await queries.releaseLock(over.resource, over.fence);
+    };
+    if (over.incidentId === undefined) await store.transaction(also);
+    else await desk.note(over.incidentId, { kind, text, also }, alert ? 'progress' : undefined);
+    report(over);
+    return over;
   }
 
   return {
-    save,
-    tell,
-    ended,
+    async save(attempt) {
+      await store.updateAttempt(attempt);
+      report(attempt);
+      return attempt;
+    },
+    async tell({ incidentId }, kind, text) {
+      if (incidentId !== undefined) await desk.note(incidentId, { kind, text }, 'progress');
+    },
+    close,
     async end(attempt, state, text) {
-      const done = await save({ ...attempt, state, endedAt: clock.now() });
-      await store.releaseLock(attempt.resource, attempt.fence);
-      return ended(done, text);
+      const over: Attempt = { ...attempt, state, endedAt: clock.now() };
+      // A healed one is told by the message that the incident is over.
+      await close(over, { kind: `attempt_${state}`, text, alert: state !== 'healed' });
+      measure(over);
+      return over;
+    },
+    async healed(attempt, text) {
+      measure(attempt);
+      if (attempt.incidentId !== undefined) await desk.note(attempt.incidentId, { kind: 'attempt_healed', text });
+      return attempt;
     },
   };
 }

@@ -18,6 +18,15 @@ export interface IncidentEdit {
   readonly alert?: AlertKind;
 }
 
+/** A line of an incident's story. */
+export interface Note {
+  readonly kind: string;
+  readonly text: string;
+  readonly actor?: string;
+  /** What is written in the same transaction. */
+  also?(queries: StoreQueries): Promise<void>;
+}
+
 export interface SelfTrouble {
   readonly title: string;
   readonly cause: string;
@@ -33,11 +42,7 @@ export interface IncidentDesk {
   change(change: StateChange): Promise<Written>;
   /** Edits an open incident; undefined when it is not open any more, or the edit declined. */
   edit(id: number, edit: IncidentEdit): Promise<Incident | undefined>;
-  note(
-    id: number,
-    entry: { readonly kind: string; readonly text: string; readonly actor?: string },
-    alert?: AlertKind,
-  ): Promise<void>;
+  note(id: number, entry: Note, alert?: AlertKind): Promise<void>;
   close(id: number, resolution: Resolution, text: string, actor?: string): Promise<Incident | undefined>;
   /** Brainstem's own trouble: opened once per subject, closed when `trouble` is undefined. */
   self(subject: string, trouble: SelfTrouble | undefined): Promise<void>;
@@ -140,11 +145,12 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
         return written;
       }),
     edit: (id, edit) => serial(() => amend(id, edit)),
-    note: (id, { kind, text, actor }, alert) =>
+    note: (id, { kind, text, actor, also }, alert) =>
       serial(async () => {
         const incident = open.get(id) ?? (await store.incident(id));
-        if (!incident) return;
         await commit(async (queries) => {
+          await also?.(queries);
+          if (!incident) return;
           await queries.addTimeline(timelineEntry(incident, clock.now(), kind, text, actor));
           if (alert && incident.paged) await announce(queries, { kind: alert, incident, note: text });
         });

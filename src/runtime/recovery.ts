@@ -23,34 +23,43 @@ export interface RecoveryParts {
   gated(type: string): boolean;
 }
 
+/**
+ * Hands every open attempt to the healer, which tries nothing else on its probe meanwhile. It returns when all are handed
+ * over and before anything is probed, so that no verdict comes between an act and its verification.
+ */
 export async function recoverAttempts(parts: RecoveryParts): Promise<void> {
   const open = await parts.store.attempts({ states: ['intended', 'running', 'settling', 'verifying'], limit: 1_000 });
-  for (const attempt of open) await recover(attempt, parts);
+  for (const attempt of open) parts.healer.adopt(attempt, recover(attempt, parts));
 }
 
 async function recover(attempt: Attempt, parts: RecoveryParts): Promise<void> {
-  const { log, desk } = parts;
+  const { log, journal, desk } = parts;
   log.warn('attempt_found', { attempt: attempt.id, remediation: attempt.remediation, state: attempt.state });
-  if (neverActed(attempt, parts)) return closeUnstarted(attempt, parts);
-  if (attempt.child && findOrphan(attempt.child) === 'running') {
-    await killOrphan(attempt.child);
-    if (attempt.incidentId !== undefined)
-      await desk.note(attempt.incidentId, {
-        kind: 'orphan_ended',
-        text: `ended ${attempt.remediation}, which had outlived the daemon`,
-      });
-  }
+  if (neverActed(attempt, parts)) return takeBack(attempt, journal);
   const live = parts.live(attempt.probe);
   const remediation = parts.configuration().remediations.get(attempt.remediation);
-  if (!live || !remediation) {
-    await parts.journal.end(attempt, 'unknown', `${attempt.remediation} was interrupted, and its definition is gone`);
-    return;
+  if (live) live.untracked = true;
+  try {
+    await endOrphan(attempt, desk);
+    if (!live || !remediation) {
+      await journal.end(attempt, 'unknown', `${attempt.remediation} was interrupted, and its definition is gone`);
+      return;
+    }
+    const incident = desk.ofProbe(attempt.probe);
+    await parts.verify(attempt, { live, remediation, incident, byHand: attempt.requestedBy !== 'healer' });
+  } finally {
+    if (live) live.untracked = false;
   }
-  const incident = desk.ofProbe(attempt.probe);
-  parts.healer.adopt(
-    attempt,
-    parts.verify(attempt, { live, remediation, incident, byHand: attempt.requestedBy !== 'healer' }),
-  );
+}
+
+async function endOrphan({ child, incidentId, remediation }: Attempt, desk: IncidentDesk): Promise<void> {
+  if (!child || findOrphan(child) === 'gone') return;
+  await killOrphan(child);
+  if (incidentId === undefined) return;
+  await desk.note(incidentId, {
+    kind: 'orphan_ended',
+    text: `ended ${remediation}, which had outlived the daemon`,
+  });
 }
 
 /** Proven: the intent was never followed by a start, or its child still stood at the gate. */
@@ -58,20 +67,13 @@ function neverActed({ state, type, child }: Attempt, { gated }: RecoveryParts): 
   return state === 'intended' || (state === 'running' && gated(type) && child === undefined);
 }
 
-/** Such an attempt is taken back, so that it counts for nothing and the healer may decide afresh. */
-async function closeUnstarted(attempt: Attempt, { store, desk }: RecoveryParts): Promise<void> {
+/** Such an attempt counts for nothing, and the healer decides afresh. */
+async function takeBack(attempt: Attempt, journal: AttemptJournal): Promise<void> {
   const { startedAt: _started, ...rest } = attempt;
-  await store.updateAttempt({
-    ...rest,
-    state: 'refused',
-    refusal: 'stopping',
-    error: 'the daemon ended before the act',
-    endedAt: attempt.intendedAt,
-  });
-  await store.releaseLock(attempt.resource, attempt.fence);
-  if (attempt.incidentId !== undefined)
-    await desk.note(attempt.incidentId, {
-      kind: 'attempt_taken_back',
-      text: `${attempt.remediation} had not acted when the daemon ended`,
-    });
+  const refused: Attempt = {
+    ...{ ...rest, state: 'refused', refusal: 'stopping' },
+    ...{ error: 'the daemon ended before the act', endedAt: attempt.intendedAt },
+  };
+  const text = `${attempt.remediation} had not acted when the daemon ended`;
+  await journal.close(refused, { kind: 'attempt_taken_back', text, alert: false });
 }

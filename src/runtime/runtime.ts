@@ -158,14 +158,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     reload: parts.reload,
   });
 
-  async function apply(next: Configuration): Promise<readonly string[]> {
-    configuration = next;
-    const changed = await probes.apply(next);
+  /** Everything that acts follows what is configured now. */
+  function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
     alerter.wake();
     healer.look();
-    return changed;
   }
 
   return {
@@ -176,11 +174,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       await desk.load();
       await selfWatch.started();
       await switches.load();
-      await apply(first);
+      await probes.apply(first);
       await recoverAttempts({
         ...{ store, log, desk, journal, verify, healer, configuration: current, live: probes.get },
         gated: (type) => registries.actionTypes[type]?.gated === true,
       });
+      follow(first);
       alerter.start();
       healer.start();
       background.push(startReminders({ store, clock, log, desk, configuration: current }));
@@ -189,7 +188,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       background.push(refresh());
       ready = true;
     },
-    apply,
+    async apply(next) {
+      configuration = next;
+      const changed = await probes.apply(next);
+      follow(next);
+      return changed;
+    },
     reloadFailed: (outcome) => selfWatch.reload(outcome),
     listening() {
       listeningSince = clock.now();

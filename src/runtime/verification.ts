@@ -61,7 +61,7 @@ export function createVerification({ store, clock, journal, runNow, stopping }: 
       await runNow(live.definition.name);
       // A probe that was DOWN is verified by the transaction that takes it out of DOWN.
       const stored = await store.attempt(verifying.id);
-      if (stored?.state === 'healed') return journal.ended(stored, `${remediation.name} healed it`);
+      if (stored?.state === 'healed') return journal.healed(stored, `${remediation.name} healed it`);
       passes = live.last?.verdict.kind === 'pass' ? passes + 1 : 0;
       const proven = !wasDown && passes >= live.definition.recoverAfter;
       if (proven) return journal.end(verifying, 'healed', `${remediation.name} is verified`);
