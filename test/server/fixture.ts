@@ -154,6 +154,7 @@ function recordingCommands(commanded: Commanded[], state: { reloadOutcome: Reloa
       await existing(id);
     },
     async ping(key, ping) {
+      if (key === 'broken-key') throw new TypeError('a bug');
       commanded.push(['ping', key, ping]);
       return key === 'known-key';
     },

@@ -1,0 +1,224 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Fixture, startServer, storeIncident } from '../server/fixture.ts';
+import { attempt, emptyWorld, incident, NOW, probe, view } from '../server/world.ts';
+import { runCommand } from './program.ts';
+
+const token = ['a', 'test', 'token'].join('-');
+let server: Fixture;
+let locked: Fixture;
+let home: string;
+
+beforeAll(async () => {
+  server = await startServer();
+  locked = await startServer({ token });
+  home = mkdtempSync(join(tmpdir(), 'brainstem-cli-'));
+});
+
+afterAll(async () => {
+  await server.close();
+  await locked.close();
+  rmSync(home, { recursive: true });
+});
+
+beforeEach(() => {
+  Object.assign(server.world, emptyWorld());
+  server.commanded.splice(0);
+});
+
+const run = (...argv: string[]) => runCommand(argv, { BRAINSTEM_URL: server.url, USER: 'ann' });
+
+describe('status', () => {
+  test.each([
+    ['up', 0],
+    ['paused', 0],
+    ['unconfigured', 0],
+    ['maintenance', 0],
+    ['down', 1],
+    ['degraded', 1],
+    ['unknown', 1],
+  ] as const)('with a probe %s exits %i', async (state, exit) => {
+    server.world.probes = [view(probe('web'), { state }), view(probe('other'))];
+    expect((await run('status')).exit).toBe(exit);
+  });
+
+  test('shows trouble first, with reason, and what holds healing back', async () => {
+    server.world.probes = [
+      view(probe('a-up')),
+      view(probe('web'), {
+        state: 'down',
+        verdict: 'fail',
+        reason: 'timeout',
+        summary: 'no answer in 10s',
+        since: NOW - 90_000,
+      }),
+      view(probe('later', { unset: ['LATER_URL'] }), { state: 'unconfigured', ran: false }),
+    ];
+    server.world.incidents = [incident(4, 'web', { title: 'web is down' })];
+    server.world.attempts = [attempt(1, 'restart-web', { state: 'verifying' })];
+    server.world.frozen = { at: NOW - 60_000, by: 'bob', why: 'migrating' };
+    server.world.disarmed = [{ remediation: 'restart-db', at: NOW, why: 'limit is spent' }];
+    server.world.problems = [{ location: { file: 'probes/web.yaml', line: 4, column: 5 }, message: 'unknown key "x"' }];
+    const { out } = await run('status');
+    expect(out).toMatch(/^1 down, 1 up, 1 unconfigured/);
+    expect(out).toMatch(/frozen by bob, 1m ago: migrating[\s\S]*restart-db has disarmed itself: limit is spent/);
+    expect(out).toContain('probes/web.yaml:4:5: unknown key "x"');
+    expect(out).toMatch(/#4 +critical +web is down +10m +connect ECONNREFUSED/);
+    expect(out).toMatch(/restart-web +verifying/);
+    expect(out).toMatch(
+      /down +web +1m30s +13ms +timeout: no answer in 10s\nup +a-up[\s\S]*unconfigured +later +set LATER_URL/,
+    );
+  });
+
+  test('as JSON is what the API answers', async () => {
+    const { out } = await run('status', '--json');
+    expect(JSON.parse(out)).toEqual((await server.ask('/api/v1/status')).json());
+  });
+
+  test('has no colours unless standard output takes them, and no control characters of others', async () => {
+    server.world.probes = [
+      view(probe('web'), { state: 'down', verdict: 'fail', reason: 'body', summary: 'a\u001b[2Jb\nc\u009b' }),
+    ];
+    expect((await run('status')).out).not.toMatch(/\p{Cc}(?<!\n)/u);
+    const colored = await runCommand(['status', '--url', server.url], {}, true);
+    expect(colored.out).toContain('\u001b[31mdown');
+    expect(colored.out).not.toContain('\u001b[2J');
+  });
+});
+
+describe('which daemon', () => {
+  test('nobody there is exit 2, and says what to do', async () => {
+    const { exit, err } = await run('status', '--url', 'http://127.0.0.1:1');
+    expect([exit, err]).toEqual([
+      2,
+      'brainstem: no daemon answers at http://127.0.0.1:1; start one with `brainstem run`, or name another with --url\n',
+    ]);
+  });
+
+  test('something else there is exit 2', async () => {
+    const other = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    try {
+      const { port } = other.address() as { port: number };
+      const { exit, err } = await run('status', '--url', `http://127.0.0.1:${port}`);
+      expect([exit, err]).toEqual([
+        2,
+        `brainstem: what answers at http://127.0.0.1:${port} is not Brainstem (status 200)\n`,
+      ]);
+    } finally {
+      other.close();
+    }
+  });
+
+  test('an address that is none is exit 2', async () => {
+    expect(await run('status', '--url', 'localhost:9911')).toMatchObject({ exit: 2 });
+    expect((await run('status', '--url', 'nonsense')).err).toContain('write http://HOST:PORT');
+  });
+
+  test('a token is sent, and asked for when it is missing', async () => {
+    const asked = await runCommand(['status'], { BRAINSTEM_URL: locked.url });
+    expect([asked.exit, asked.err]).toEqual([
+      2,
+      `brainstem: the daemon at ${locked.url} wants its token: set BRAINSTEM_TOKEN\n`,
+    ]);
+    expect((await runCommand(['status'], { BRAINSTEM_URL: locked.url, BRAINSTEM_TOKEN: token })).exit).toBe(0);
+  });
+
+  test('without --url the home says where, even when its definitions are broken', async () => {
+    writeFileSync(
+      join(home, 'brainstem.yml'),
+      `http: { listen: "127.0.0.1:${locked.port}", token: "\${TOKEN_OF_HOME}" }\n`,
+    );
+    const told = await runCommand(['status', '--home', home], { TOKEN_OF_HOME: token });
+    expect([told.exit, told.err]).toEqual([0, '']);
+  });
+
+  test('a home that does not load is exit 1 with every problem', async () => {
+    writeFileSync(join(home, 'brainstem.yml'), 'htpt: {}\n');
+    const { exit, err } = await runCommand(['status', '--home', home], {});
+    expect([exit, err]).toEqual([1, expect.stringContaining('brainstem.yml:1:1: unknown key "htpt"')]);
+  });
+});
+
+describe('incidents', () => {
+  let id: number;
+  beforeAll(async () => {
+    id = await storeIncident(server.store, { title: 'web is down' });
+    await server.store.addTimeline({ incidentId: id, at: NOW, kind: 'comment', text: 'first\nsecond', actor: 'bob' });
+  });
+
+  test('lists open ones by default, and as JSON', async () => {
+    expect((await run('incidents')).out).toMatch(new RegExp(`#${id} +open +critical +web is down`));
+    expect(JSON.parse((await run('incidents', 'list', '--json')).out)).toMatchObject([{ id, subject: 'web' }]);
+    expect((await run('incidents', 'list', '--all', '--limit', '1')).exit).toBe(0);
+  });
+
+  test('shows the story of one', async () => {
+    const { out, exit } = await run('incidents', 'show', String(id));
+    expect(exit).toBe(0);
+    expect(out).toMatch(/web is down {2}critical, open[\s\S]*opened[\s\S]*comment by bob {2}first\n {4}second/);
+    expect(await run('incidents', 'show', '999')).toMatchObject({
+      exit: 1,
+      err: 'brainstem: there is no incident 999\n',
+    });
+  });
+
+  test('acknowledges, resolves and comments in the name of who asks', async () => {
+    expect((await run('incidents', 'ack', `#${id}`)).out).toContain('acknowledged');
+    expect(await run('incidents', 'resolve', String(id))).toMatchObject({
+      exit: 1,
+      err: 'brainstem: it still fails; use --force\n',
+    });
+    expect((await run('incidents', 'resolve', String(id), '--force')).exit).toBe(0);
+    expect((await run('incidents', 'comment', String(id), 'looking', 'at it')).exit).toBe(0);
+    expect(server.commanded).toEqual([
+      ['acknowledge', id, 'ann'],
+      ['resolve', id, 'ann', false],
+      ['resolve', id, 'ann', true],
+      ['comment', id, 'ann', 'looking at it'],
+    ]);
+  });
+
+  test('wants a number', async () => {
+    expect(await run('incidents', 'ack', 'seven')).toMatchObject({
+      exit: 2,
+      err: expect.stringContaining('such as 7'),
+    });
+  });
+});
+
+describe('healing', () => {
+  test('remediate exits 0 when it healed, and says so', async () => {
+    const { exit, out } = await run('remediate', 'restart', '--probe', 'web');
+    expect([exit, out]).toEqual([0, 'healed in 30s\n']);
+    expect(server.commanded).toEqual([
+      ['remediate', { remediation: 'restart', probe: 'web', by: 'ann', dryRun: false }],
+    ]);
+  });
+
+  test('remediate exits 1 when the plan refuses, with the named reason and when to try again', async () => {
+    const { exit, out } = await run('remediate', 'restart', '--probe', 'web', '--dry-run');
+    expect(exit).toBe(1);
+    expect(out).toBe(
+      'refused: cooldown, too soon; try again after 2026-01-15T12:00:00.000Z\nwould: docker restart web\n',
+    );
+  });
+
+  test('freeze, unfreeze and arm', async () => {
+    expect(await run('freeze', '--why', 'migrating')).toMatchObject({
+      exit: 0,
+      out: expect.stringContaining('brainstem unfreeze'),
+    });
+    expect(await run('unfreeze')).toMatchObject({ exit: 0, out: 'healing goes on\n' });
+    expect(await runCommand(['unfreeze'], { BRAINSTEM_URL: server.url, USER: 'file' })).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('freeze file'),
+    });
+    expect(await run('arm', 'restart')).toMatchObject({ exit: 0, out: 'restart is armed again\n' });
+    expect(await run('arm', 'none')).toMatchObject({ exit: 1 });
+    expect(server.commanded[0]).toEqual(['freeze', 'ann', 'migrating']);
+  });
+});
