@@ -93,6 +93,6 @@ function pinged(
     lastKind: failed ? 'fail' : 'success',
     ...(failed ? {} : { lastSuccessAt: now }),
     ...(ran !== undefined && { durationMs: ran }),
-    ...(exitCode !== undefined && { exitCode }),
+    ...(failed ? { exitCode: exitCode ?? 1 } : exitCode !== undefined && { exitCode }),
   };
 }
