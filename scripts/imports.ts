@@ -36,8 +36,8 @@ interface Edge {
   readonly line: number;
 }
 
-export function importProblems(): readonly string[] {
-  const sources = readSources('src');
+export function importProblems(repository = '.'): readonly string[] {
+  const sources = readSources(repository);
   const edges = sources.flatMap(edgesOf);
   return [
     ...edges.flatMap(directionProblem),
