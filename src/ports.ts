@@ -308,6 +308,8 @@ export interface StoreQueries {
 
   addAudit(entry: New<AuditEntry>): Promise<void>;
   auditEntries(filter: { readonly limit: number }): Promise<readonly AuditEntry[]>;
+  /** The newest entry of this action on this subject. */
+  lastAudit(action: string, subject: string): Promise<AuditEntry | undefined>;
 }
 
 export interface Store extends StoreQueries {

@@ -3,7 +3,7 @@
  */
 import { plan } from '../engine/plan.ts';
 import type { Configuration, Incident, Intervention, Plan, Remediation, Resource } from '../model.ts';
-import type { Clock, Registries, StoreQueries } from '../ports.ts';
+import type { AttemptFilter, Clock, Registries, StoreQueries } from '../ports.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { Switches } from './switches.ts';
@@ -87,9 +87,22 @@ export function createPlanner({
       disarmed: switches.disarmed().find((entry) => entry.remediation === remediation.name),
       dependencyDown: dependencies.downRoot(live.definition)?.definition.name,
       recent: await queries.attempts({ ...onTarget, limit: RECENT }),
-      startedInLimit: await queries.countAttempts({ ...onTarget, since: now - remediation.limit.windowMs }),
+      startedInLimit: await countInLimit(queries, remediation, onTarget, now),
       startedInBudget: await queries.countAttempts({ started: true, since: now - healing.budget.windowMs }),
     };
     return { plan: plan(facts), resource, observed };
   };
+}
+
+/** Arming it again is a new beginning: what ran before does not count against the limit any more. */
+async function countInLimit(
+  queries: StoreQueries,
+  { name, limit }: Remediation,
+  onTarget: Omit<AttemptFilter, 'limit'>,
+  now: number,
+): Promise<number> {
+  const since = now - limit.windowMs;
+  const count = await queries.countAttempts({ ...onTarget, since });
+  const armed = count < limit.count ? undefined : await queries.lastAudit('arm', name);
+  return armed && armed.at > since ? queries.countAttempts({ ...onTarget, since: armed.at }) : count;
 }

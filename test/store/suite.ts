@@ -319,6 +319,15 @@ function describeHeartbeatsAndAudit(store: () => Store): void {
     expect(await store().auditEntries({ limit: 1 })).toHaveLength(1);
   });
 
+  it('finds the newest audit entry of an action on a subject', async () => {
+    const entry = { at: DAY, actor: 'ann', action: 'arm', subject: 'restart', detail: '' };
+    for (const at of [1, 2]) await store().addAudit({ ...entry, at });
+    await store().addAudit({ ...entry, subject: 'another' });
+    await store().addAudit({ ...entry, action: 'disarm' });
+    expect(await store().lastAudit('arm', 'restart')).toMatchObject({ ...entry, at: 2 });
+    expect(await store().lastAudit('arm', 'unheard-of')).toBeUndefined();
+  });
+
   it('puts a replacement character where a text has NUL, which no database can hold', async () => {
     await store().addAudit({ at: DAY, actor: 'a\0b', action: 'note', subject: '\0', detail: 'after\0this' });
     const [entry] = await store().auditEntries({ limit: 1 });
