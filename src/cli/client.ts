@@ -21,7 +21,7 @@ export interface Address {
 export class NoDaemonError extends AppError {}
 
 /** The daemon said no. `code` is that of its problem details. Exit 1. */
-export class RefusedError extends AppError {}
+class RefusedError extends AppError {}
 
 export interface Client {
   readonly url: string;

@@ -140,11 +140,11 @@ export function attemptJson(attempt: Attempt): Json<'attempt'> {
   };
 }
 
-export function timelineJson({ at, kind, text, actor }: TimelineEntry): Json<'timelineEntry'> {
+export function timelineJson({ at, kind, text, actor }: TimelineEntry): Json<'incidentDetail'>['timeline'][number] {
   return { at: isoTime(at), kind, text, actor };
 }
 
-export function notificationJson(notification: Notification): Json<'notification'> {
+export function notificationJson(notification: Notification): Json<'incidentDetail'>['notifications'][number] {
   return {
     id: notification.id,
     notifier: notification.notifier,
@@ -214,7 +214,7 @@ export function configurationJson(views: Views): Json<'configuration'> {
   };
 }
 
-function problemJson({ location, message }: Problem): Json<'problem'> {
+function problemJson({ location, message }: Problem): Json<'configuration'>['problems'][number] {
   return { file: location.file, line: location.line, column: location.column, message };
 }
 
@@ -233,28 +233,4 @@ export function countStates(views: readonly ProbeView[]): Record<StateName, numb
 /** Open incidents of probes by the probe's name. */
 export function incidentsByProbe(incidents: readonly Incident[]): ReadonlyMap<string, Incident> {
   return new Map(incidents.filter(({ source }) => source === 'probe').map((incident) => [incident.subject, incident]));
-}
-
-/** Keys whose values name definitions and states: everything else refers to them, so they are never redacted. */
-const NAMES: ReadonlySet<string> = new Set([
-  'name',
-  'type',
-  'group',
-  'severity',
-  'state',
-  'reason',
-  'kind',
-  'probe',
-  'remediation',
-  'notifier',
-  'subject',
-  'source',
-]);
-
-/** Serialises an answer with every other string redacted. */
-export function stringify(answer: unknown, redact: (text: string) => string): string {
-  return JSON.stringify(answer, (key, value: unknown) => {
-    if (typeof value === 'bigint') return Number(value);
-    return typeof value === 'string' && !NAMES.has(key) ? redact(value) : value;
-  });
 }

@@ -106,9 +106,9 @@ export const attempt = z.strictObject({
   error: z.string().optional(),
 });
 
-export const timelineEntry = z.strictObject({ at: time, kind: z.string(), text: z.string(), actor: z.string() });
+const timelineEntry = z.strictObject({ at: time, kind: z.string(), text: z.string(), actor: z.string() });
 
-export const notification = z.strictObject({
+const notification = z.strictObject({
   id,
   notifier: z.string(),
   kind: z.enum(ALERT_KINDS),
@@ -158,7 +158,7 @@ export const remediation = z.strictObject({
 
 export const freeze = z.strictObject({ at: time, by: z.string(), why: z.string() });
 
-export const problem = z.strictObject({ file: z.string(), line: z.int(), column: z.int(), message: z.string() });
+const problem = z.strictObject({ file: z.string(), line: z.int(), column: z.int(), message: z.string() });
 
 export const configuration = z.strictObject({
   revision: z.string(),

@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { actorOf } from './actor.ts';
 import { createGuard, type Guard } from './guard.ts';
-import { stringify } from './json.ts';
 import { keepTail } from './ping-body.ts';
 import { PROBLEM_TYPE, type ProblemDetails, problemDetailsOf, problemOf } from './problem.ts';
 import type { Access, ApiRoute, PlainRoute, ServerParts } from './route.ts';
 import { routes } from './routes.ts';
+import { stringify } from './serialise.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -89,7 +89,7 @@ export async function startServer(given: Partial<ServerOptions> = {}, world = em
   });
 }
 
-export function askServer(port: number, path: string, { method = 'GET', headers = {}, body }: Asked): Promise<Answer> {
+function askServer(port: number, path: string, { method = 'GET', headers = {}, body }: Asked): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, async (response) => {
       try {
