@@ -2,7 +2,7 @@
  * Everything that a person can change. Each change is on the record with the name of who asked.
  */
 import { ConflictError, NotFoundError } from '../errors.ts';
-import type { Incident } from '../model.ts';
+import type { Configuration, Incident } from '../model.ts';
 import type { Clock, Commands, Log, ReloadOutcome, Store } from '../ports.ts';
 import type { Healer } from './healer.ts';
 import type { IncidentDesk } from './incident-desk.ts';
@@ -19,11 +19,12 @@ export interface CommandsParts {
   readonly healer: Healer;
   readonly pings: Pings;
   readonly probes: ProbeSet;
+  configuration(): Configuration;
   reload(by: string): Promise<ReloadOutcome>;
 }
 
 export function createCommands(parts: CommandsParts): Commands {
-  const { store, clock, log, desk, switches, healer, pings, probes } = parts;
+  const { store, clock, log, desk, switches, healer, pings, probes, configuration } = parts;
 
   async function openIncident(id: number): Promise<Incident> {
     const incident = desk.byId(id);
@@ -44,7 +45,12 @@ export function createCommands(parts: CommandsParts): Commands {
     },
     freeze: (by, why) => switches.freeze(by, why),
     unfreeze: (by) => switches.unfreeze(by),
-    arm: (remediation, by) => switches.arm(remediation, by),
+    async arm(remediation, by) {
+      const armed = await switches.arm(remediation, by);
+      if (!armed && !configuration().remediations.has(remediation))
+        throw new NotFoundError('remediation_unknown', `no remediation is called "${remediation}"`);
+      return armed;
+    },
     remediate: (request) => healer.remediate(request),
     async acknowledge(id, by) {
       await openIncident(id);

@@ -154,7 +154,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
   });
   const commands = createCommands({
-    ...{ store, clock, log, desk, switches, healer, pings, probes },
+    ...{ store, clock, log, desk, switches, healer, pings, probes, configuration: current },
     reload: parts.reload,
   });
 
@@ -184,7 +184,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       healer.start();
       background.push(startReminders({ store, clock, log, desk, configuration: current }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
-      background.push(startRetention({ store, clock, log, configuration: current }));
+      background.push(startRetention({ store, clock, log, meter, configuration: current }));
       background.push(refresh());
       ready = true;
     },
