@@ -342,13 +342,16 @@ export interface Meter {
   probeOverrun(probe: string): void;
   incidentOpened(incident: Incident): void;
   timeToDetect(seconds: number): void;
-  timeToRecover(seconds: number, healedBy: string): void;
+  /** `healedBy` undefined: it ended without a fix. */
+  timeToRecover(seconds: number, healedBy: string | undefined): void;
   attemptEnded(remediation: string, outcome: AttemptState, seconds: number): void;
   refused(remediation: string, refusal: Refusal): void;
   notification(notifier: string, outcome: 'delivered' | 'retried' | 'dropped' | 'digested'): void;
   reloaded(success: boolean, at: number): void;
   resultsBuffered(count: number): void;
   resultsDropped(count: number): void;
+  /** How far back results reach (ms since the epoch; undefined: there are none), and what the store holds. */
+  historyKept(oldestAt: number | undefined, bytes: number): void;
   storeUp(up: boolean): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;

@@ -104,6 +104,8 @@ function createInstruments(registry: Registry) {
       'store_dropped_results_total',
       'Results lost because the buffer before the store was full.',
     ),
+    historyOldest: gauge('history_oldest_timestamp_seconds', 'Start of the oldest day of which results are kept.'),
+    storeBytes: gauge('store_used_bytes', 'Size of what the store holds.'),
     loopLag: histogram('event_loop_lag_seconds', 'How late the event loop ran its timers.', BUCKETS.eventLoopLag),
     pauses: counter('process_pauses_total', 'Times the whole process stood still and was noticed afterwards.'),
     pausedSeconds: counter('process_paused_seconds_total', 'Time during which the whole process stood still.'),
@@ -134,7 +136,7 @@ function createRecorder(
     probeOverrun: (probe) => void overruns.set(probe, (overruns.get(probe) ?? 0) + 1),
     incidentOpened: ({ severity, reason }) => instruments.incidents.inc({ severity, reason }),
     timeToDetect: (seconds) => instruments.timeToDetect.observe(seconds),
-    timeToRecover: (seconds, by) => instruments.timeToRecover.observe({ healed_by: by || NOBODY }, seconds),
+    timeToRecover: (seconds, by) => instruments.timeToRecover.observe({ healed_by: by ?? NOBODY }, seconds),
     attemptEnded(remediation, outcome, seconds) {
       instruments.attempts.inc({ remediation, outcome });
       instruments.remediation.observe({ remediation }, seconds);
@@ -147,6 +149,11 @@ function createRecorder(
     },
     resultsBuffered: (count) => instruments.buffered.set(count),
     resultsDropped: (count) => instruments.resultsDropped.inc(count),
+    historyKept(oldestAt, bytes) {
+      if (oldestAt === undefined) instruments.historyOldest.remove();
+      else instruments.historyOldest.set(oldestAt / 1_000);
+      instruments.storeBytes.set(bytes);
+    },
     storeUp: (up) => instruments.storeUp.set(up ? 1 : 0),
     loopLag: (seconds) => instruments.loopLag.observe(seconds),
     processPaused(seconds) {

@@ -82,7 +82,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
 
   function measure({ next, from, live }: StateChange, { incident, resolved }: Written): void {
     if (!incident) return;
-    if (resolved) meter.timeToRecover((next.since - incident.activeAt) / 1_000, incident.healedBy ?? 'itself');
+    if (resolved) meter.timeToRecover((next.since - incident.activeAt) / 1_000, incident.healedBy);
     else if (incident.activeAt === next.since) {
       meter.incidentOpened(incident);
       if (from === 'up' && live.firstFailureAt !== undefined)

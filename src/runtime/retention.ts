@@ -2,18 +2,19 @@
  * Keeps history within what `history:` allows: whole days are dropped, the oldest first.
  */
 import type { Configuration } from '../model.ts';
-import type { Clock, Log, Store } from '../ports.ts';
+import type { Clock, Log, Meter, Store } from '../ports.ts';
 
 export interface RetentionParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  readonly meter: Pick<Meter, 'historyKept'>;
   configuration(): Configuration;
 }
 
 const EVERY_MS = 15 * 60_000;
 
-export function startRetention({ store, clock, log, configuration }: RetentionParts): { stop(): Promise<void> } {
+export function startRetention({ store, clock, log, meter, configuration }: RetentionParts): { stop(): Promise<void> } {
   let pruning = prune();
   const timer = setInterval(() => {
     pruning = pruning.then(prune);
@@ -23,7 +24,7 @@ export function startRetention({ store, clock, log, configuration }: RetentionPa
   async function prune(): Promise<void> {
     try {
       const { oldestAt, bytes } = await store.prune(configuration().settings.history, clock.now());
-      log.debug('history_pruned', { oldest_at: oldestAt, bytes });
+      meter.historyKept(oldestAt, bytes);
     } catch (error) {
       log.error('history_not_pruned', { error });
     }

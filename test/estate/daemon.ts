@@ -89,7 +89,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       {
         withinMs: READY_MS,
         what: 'the daemon to be ready',
-        giveUp: () => child.exitCode !== null && `it exited with ${child.exitCode}:\n${daemon.output()}`,
+        giveUp() {
+          const end = child.exitCode ?? child.signalCode;
+          return end !== null && `it ended with ${end}:\n${daemon.output()}`;
+        },
       },
     );
   } catch (error) {
@@ -156,17 +159,20 @@ export interface UntilOptions {
 
 const POLL_MS = 50;
 
+/** What is left of a type when a condition holds. */
+export type Truthy<T> = Exclude<T, false | 0 | '' | null | undefined>;
+
 /** Waits until the check gives a truthy value, and returns it. A check that throws is not true yet. */
 export async function until<T>(
   check: () => Promise<T> | T,
   { withinMs = 20_000, what, giveUp }: UntilOptions,
-): Promise<NonNullable<T>> {
+): Promise<Truthy<T>> {
   const end = performance.now() + withinMs;
   let last: unknown;
   while (performance.now() < end) {
     try {
       const value = await check();
-      if (value) return value;
+      if (value) return value as Truthy<T>;
     } catch (error) {
       last = error;
     }

@@ -244,7 +244,8 @@ describe('counters', () => {
     meter.probeRun('web', 'timeout');
     meter.probeOverrun('web');
     meter.incidentOpened(incident(1, 'web'));
-    meter.timeToRecover(20, '');
+    meter.timeToRecover(20, undefined);
+    meter.historyKept(86_400_000, 4_096);
     meter.reloaded(false, NOW + 5_000);
     meter.resultsBuffered(7);
     meter.resultsDropped(2);
@@ -257,6 +258,8 @@ describe('counters', () => {
       'brainstem_probe_overruns_total{probe="web"} 1',
       'brainstem_incidents_total{severity="critical",reason="connect_refused"} 1',
       'brainstem_time_to_recover_seconds_bucket{le="30",healed_by="none"} 1',
+      'brainstem_history_oldest_timestamp_seconds 86400',
+      'brainstem_store_used_bytes 4096',
       'brainstem_config_last_reload_successful 0',
       `brainstem_config_last_reload_success_timestamp_seconds ${NOW / 1_000}`,
       'brainstem_store_buffered_results 7',
