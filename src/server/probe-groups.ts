@@ -10,6 +10,9 @@ interface GroupsView {
   readonly redact: (text: string) => string;
 }
 
+/** Of one group. A page of thousands of rows would help nobody, and hold up the probes while it is made. */
+const ROWS_SHOWN = 100;
+
 /** What needs eyes first. */
 const URGENCY: readonly StateName[] = ['down', 'degraded', 'unknown'];
 
@@ -17,7 +20,9 @@ export function probeGroups(view: GroupsView): Part {
   const groups = new Map<string, ProbeView[]>();
   for (const probe of view.probes.filter(({ state }) => state.state !== 'unconfigured')) {
     const group = probe.probe.group;
-    groups.set(group, [...(groups.get(group) ?? []), probe]);
+    const members = groups.get(group);
+    if (members === undefined) groups.set(group, [probe]);
+    else members.push(probe);
   }
   const sorted = [...groups].sort(([left, a], [right, b]) => most(a) - most(b) || left.localeCompare(right));
   return [
@@ -36,11 +41,18 @@ function most(probes: readonly ProbeView[]): number {
 }
 
 function groupTable(probes: readonly ProbeView[], view: GroupsView): Html {
-  const sorted = probes.toSorted((a, b) => urgency(a) - urgency(b) || a.probe.name.localeCompare(b.probe.name));
+  const sorted = probes.toSorted((a, b) => urgency(a) - urgency(b) || (a.probe.name < b.probe.name ? -1 : 1));
   return html`<table class="probes">
 <thead><tr><th scope="col">State</th><th scope="col">Probe</th><th scope="col">Last seen</th><th scope="col" class="number">For</th><th scope="col" class="number">Ran</th><th scope="col" class="number">Latency</th></tr></thead>
 <tbody>
-${sorted.map((probe) => probeRow(probe, view))}</tbody></table>`;
+${sorted.slice(0, ROWS_SHOWN).map((probe) => probeRow(probe, view))}</tbody></table>${rest(sorted.slice(ROWS_SHOWN))}`;
+}
+
+function rest(probes: readonly ProbeView[]): Part {
+  if (probes.length === 0) return undefined;
+  const counts = STATE_NAMES.map((name) => [probes.filter(({ state }) => state.state === name).length, name] as const);
+  const told = counts.filter(([count]) => count > 0).map(([count, name]) => `${count} ${name}`);
+  return html`\n<p class="note">And ${probes.length} more: ${told.join(', ')}. <code>brainstem status</code> lists them all.</p>`;
 }
 
 function probeRow(view: ProbeView, { now, redact }: GroupsView): Html {

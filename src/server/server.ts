@@ -7,7 +7,7 @@ import { keepTail } from './ping-body.ts';
 import { PROBLEM_TYPE, type ProblemDetails, problemDetailsOf, problemOf } from './problem.ts';
 import type { Access, ApiRoute, PlainRoute, ServerParts } from './route.ts';
 import { routes } from './routes.ts';
-import { stringify } from './serialise.ts';
+import { serialise } from './serialise.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -147,7 +147,7 @@ function addApiRoute(app: FastifyInstance, route: ApiRoute, parts: ServerParts, 
       if (route.slow) request.socket.setTimeout(0);
       const answer = await route.answer({ params, query, body, ...(user !== undefined && { user }) }, parts);
       if (route.slow) request.socket.setTimeout(idleMs);
-      return reply.type('application/json; charset=utf-8').send(stringify(answer, parts.redact));
+      return reply.type('application/json; charset=utf-8').send(await serialise(answer, parts.redact));
     },
   });
 }

@@ -97,6 +97,23 @@ describe('reading', () => {
     }
   });
 
+  test('a list of thousands comes whole, and lets the event loop run meanwhile', async () => {
+    const few = server.world.probes;
+    server.world.probes = Array.from({ length: 5_000 }, (_, index) => view(probe(`probe-${index}`)));
+    let turns = 0;
+    const counter = setInterval(() => {
+      turns += 1;
+    }, 1);
+    try {
+      const { probes } = (await server.ask('/api/v1/probes')).json() as { probes: { name: string }[] };
+      expect(probes.map(({ name }) => name)).toEqual(server.world.probes.map((each) => each.probe.name));
+      expect(turns).toBeGreaterThan(5);
+    } finally {
+      clearInterval(counter);
+      server.world.probes = few;
+    }
+  });
+
   test('self is flat, for the probe that watches us', async () => {
     expect((await server.ask('/api/v1/self')).json()).toMatchObject({ memory_bytes: 80_000_000, store_up: true });
   });

@@ -95,6 +95,16 @@ describe('the page', () => {
     expect(answer.text).toContain('The store does not answer.');
   });
 
+  test('shows at most 100 probes of a group, the worst of them, and counts the rest', async () => {
+    const many = (count: number, state: 'up' | 'down') =>
+      Array.from({ length: count }, (_, index) => view(probe(`${state}-${index}`), { state }));
+    server.world.probes = [...many(150, 'up'), ...many(20, 'down')];
+    const seen = await words();
+    expect(seen.match(/ down-\d+ /g)).toHaveLength(20);
+    expect(seen.match(/ up-\d+ /g)).toHaveLength(80);
+    expect(seen).toContain('And 70 more: 70 up.');
+  });
+
   test('folds away what waits for its variables', async () => {
     server.world.probes = [view(probe('stripe', { unset: ['STRIPE_URL'] }), { state: 'unconfigured', ran: false })];
     expect(await words()).toMatch(/1 more wait to be configured.*stripe.*STRIPE_URL/);
