@@ -60,21 +60,31 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
     });
   }
 
+  /** People hear it before it is on record: a kill in between tells them twice, never not at all. */
+  async function disarm(incident: Incident, fix: Remediation, no: No): Promise<void> {
+    await escalate(incident, 'disarmed', `${fix.name} is disarmed: ${no.detail}`);
+    await switches.disarm({ remediation: fix.name, at: clock.now(), why: `disarmed: ${no.detail}` });
+  }
+
+  /** Healing gives up, for now or for good: whoever heard of the incident hears that too. */
+  async function escalate(incident: Incident, kind: string, text: string, exhausted = false): Promise<void> {
+    await desk.edit(incident.id, {
+      edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: rest.exhausted || exhausted, paged: true }),
+      kind,
+      text,
+      alert: incident.paged ? 'escalated' : 'opened',
+    });
+  }
+
   return {
     async refused(incident, fix, no, attempt) {
       if (SILENT.has(no.refusal)) return;
       if (!attempt) await record(incident, fix, no);
-      if (no.refusal === 'limit')
-        await switches.disarm({ remediation: fix.name, at: clock.now(), why: `disarmed: ${no.detail}` });
+      if (no.refusal === 'limit') await disarm(incident, fix, no);
       if (!HOLDING.has(no.refusal)) await release(incident.id, reason(fix, no));
     },
     async exhausted(incident) {
-      await desk.edit(incident.id, {
-        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: true, paged: true }),
-        kind: 'exhausted',
-        text: 'everything on its ladder was tried, and it is still down',
-        alert: incident.paged ? 'escalated' : 'opened',
-      });
+      await escalate(incident, 'exhausted', 'everything on its ladder was tried, and it is still down', true);
     },
     release,
   };
