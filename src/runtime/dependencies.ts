@@ -18,10 +18,13 @@ export type DependencyCheck =
   /** A dependency fails but is not confirmed: wait for it, at most until then (monotonic ms). */
   | { readonly answer: 'wait'; readonly until: number };
 
-/** A dependency that ran this recently is not asked again. */
+/** However many children ask, a dependency is probed for them at most this often. */
 const FRESH_MS = 2_000;
 
 export function createDependencies({ clock, live, all, runNow }: DependencyParts) {
+  /** When a check last ran a dependency, monotonic ms. */
+  const checkedAt = new WeakMap<LiveProbe, number>();
+
   /** Every active probe that this one stands on, nearest first. */
   function transitive(definition: Probe): LiveProbe[] {
     const found = new Map<string, LiveProbe>();
@@ -35,8 +38,18 @@ export function createDependencies({ clock, live, all, runNow }: DependencyParts
     return [...found.values()].filter(({ definition }) => isActive(definition));
   }
 
-  function isFresh({ endedAt }: LiveProbe): boolean {
-    return endedAt !== undefined && clock.monotonic() - endedAt <= FRESH_MS;
+  /** What was seen before the child began to fail says nothing about why it does, unless it was just asked for. */
+  function isFresh(dependency: LiveProbe, child: LiveProbe): boolean {
+    const { endedAt, last } = dependency;
+    const now = clock.monotonic();
+    if (endedAt === undefined || last === undefined || now - endedAt > FRESH_MS) return false;
+    const sawTheFailure = last.observation.startedAt >= (child.firstFailureAt ?? Number.NEGATIVE_INFINITY);
+    return sawTheFailure || now - (checkedAt.get(dependency) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
+  }
+
+  async function probeNow(dependency: LiveProbe): Promise<void> {
+    checkedAt.set(dependency, clock.monotonic());
+    await runNow(dependency.definition.name);
   }
 
   /** The dependency that is DOWN and stands on nothing else that is DOWN. */
@@ -48,9 +61,7 @@ export function createDependencies({ clock, live, all, runNow }: DependencyParts
 
   async function check(probe: LiveProbe): Promise<DependencyCheck> {
     const dependencies = transitive(probe.definition);
-    await Promise.all(
-      dependencies.filter((dependency) => !isFresh(dependency)).map(({ definition }) => runNow(definition.name)),
-    );
+    await Promise.all(dependencies.filter((dependency) => !isFresh(dependency, probe)).map(probeNow));
     const root = downRoot(probe.definition);
     if (root) return { answer: 'go', root };
     const waits = dependencies.filter(({ state }) => state.streaks.failing > 0).map(confirmationMs);
