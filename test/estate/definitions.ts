@@ -7,7 +7,9 @@ import type { Targets } from './targets.ts';
 export function probe(targets: Targets, name: string, more: readonly string[] = []): string {
   const given = (key: string, usual: string) => (more.some((line) => line.startsWith(`${key}:`)) ? [] : [usual]);
   const lines = [
-    ...given('http', `http: { url: "${targets.url(name)}" }`),
+    ...(more.some((line) => /^(http|docker|exec|tcp|heartbeat):/.test(line))
+      ? []
+      : [`http: { url: "${targets.url(name)}" }`]),
     ...given('every', 'every: 200ms'),
     ...given('timeout', 'timeout: 200ms'),
     ...given('fail_after', 'fail_after: 2'),
