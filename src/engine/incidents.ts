@@ -41,7 +41,7 @@ export function incidentChange(facts: ChangeFacts): IncidentChange | undefined {
 }
 
 /** DEGRADED and *unknown* open at most a warning. */
-export function atMostWarning(severity: Severity): Severity {
+function atMostWarning(severity: Severity): Severity {
   return severity === 'critical' ? 'warning' : severity;
 }
 

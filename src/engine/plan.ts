@@ -72,7 +72,7 @@ export function plan(facts: PlanFacts): Plan {
 }
 
 /** The stricter of two modes. */
-export function strictest(one: HealingMode, other: HealingMode): HealingMode {
+function strictest(one: HealingMode, other: HealingMode): HealingMode {
   return HEALING_MODES.indexOf(one) < HEALING_MODES.indexOf(other) ? one : other;
 }
 

@@ -76,7 +76,7 @@ export function digestMessages(alert: Alert): readonly [SlackMessage, ...SlackMe
 }
 
 /** Slack's three control characters as entities, in one piece, cut so that the result has at most `max` characters. */
-export function escapeText(text: string, max: number): string {
+function escapeText(text: string, max: number): string {
   let escaped = '';
   for (const character of text) {
     const next = ENTITIES[character] ?? character;

@@ -9,7 +9,7 @@ import { parseAnswer, withSignal } from '../shared/docker-engine.ts';
 import { readJsonLines } from '../shared/docker-output.ts';
 
 /** What changes how a container is judged; health checks also emit `exec_*`, which say nothing. */
-export const WATCHED_ACTIONS = [
+const WATCHED_ACTIONS = [
   'start',
   'die',
   'oom',

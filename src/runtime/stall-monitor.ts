@@ -34,7 +34,7 @@ export interface StallMonitorParts {
 
 const BEAT_MS = 250;
 /** A run during which the loop stood still longer than this says nothing about its target. */
-export const STALL_MS = 1_000;
+const STALL_MS = 1_000;
 const REMEMBERED_MS = 60_000;
 
 export function startStallMonitor({ clock, cpuMs, uptimeMs, onLag, onStall }: StallMonitorParts): StallMonitor {

@@ -4,8 +4,8 @@
 import { StringDecoder } from 'node:string_decoder';
 
 /** Kept of each stream's beginning and end, unless the caller says otherwise. */
-export const HEAD_BYTES = 64 * 1024;
-export const TAIL_BYTES = 64 * 1024;
+const HEAD_BYTES = 64 * 1024;
+const TAIL_BYTES = 64 * 1024;
 
 export interface CapturedOutput {
   /** Head and tail as UTF-8, joined by `… N bytes omitted …` when something lies between. */

@@ -1,7 +1,7 @@
 /** The little of the daemon's own environment that children see. Everything else has to be declared. */
 
 /** What a child is given of the daemon's environment, where it is set. */
-export const INHERITED_VARIABLES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ'] as const;
+const INHERITED_VARIABLES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ'] as const;
 
 const DEFAULTS = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/' } as const;
 

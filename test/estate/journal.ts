@@ -22,7 +22,7 @@ export function openJournal<Entry>(file?: string): Journal<Entry> {
   };
 }
 
-export function readJournal<Entry>(file: string): Entry[] {
+function readJournal<Entry>(file: string): Entry[] {
   return readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')

@@ -20,9 +20,9 @@ export interface Stage {
 }
 
 /** Made up at run time: nothing that looks like a token stands in a file. */
-export const TEST_TOKEN = ['xoxb', 'stage', 'token'].join('-');
+const TEST_TOKEN = ['xoxb', 'stage', 'token'].join('-');
 
-export const BRAINSTEM_YML = `
+const BRAINSTEM_YML = `
 http: { listen: "\${LISTEN}" }
 log: { level: debug }
 notifiers:

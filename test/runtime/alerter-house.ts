@@ -13,7 +13,7 @@ export interface TestClock extends Clock {
   advance(ms: number): void;
 }
 
-export function movableClock(): TestClock {
+function movableClock(): TestClock {
   let ahead = 0;
   return {
     now: () => Math.round(Date.now() + ahead),
