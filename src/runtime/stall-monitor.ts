@@ -35,6 +35,8 @@ export interface StallMonitorParts {
 const BEAT_MS = 250;
 /** A run during which the loop stood still longer than this says nothing about its target. */
 const STALL_MS = 1_000;
+/** On a crowded machine our own work gets only a part of a processor; a stopped process gets nothing. */
+const BUSY_SHARE = 0.25;
 const REMEMBERED_MS = 60_000;
 
 export function startStallMonitor({ clock, cpuMs, uptimeMs, onLag, onStall }: StallMonitorParts): StallMonitor {
@@ -56,7 +58,7 @@ export function startStallMonitor({ clock, cpuMs, uptimeMs, onLag, onStall }: St
     const gapMs = Math.max(0, elapsed - BEAT_MS) + (suspendedMs > STALL_MS ? suspendedMs : 0);
     remember(now.monotonic, gapMs);
     if (gapMs >= STALL_MS) {
-      const busy = now.cpu - last.cpu >= gapMs / 2 && suspendedMs <= STALL_MS;
+      const busy = now.cpu - last.cpu >= gapMs * BUSY_SHARE && suspendedMs <= STALL_MS;
       newest = { kind: busy ? 'lag' : 'pause', durationMs: gapMs, from: last.monotonic, until: now.monotonic };
       onStall(newest);
     }
