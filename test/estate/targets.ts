@@ -5,8 +5,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { close, listen } from './faults.ts';
 
-/** `hang` accepts the request and never answers. */
-export type TargetMode = 'ok' | 'degraded' | 'broken' | 'hang';
+/** `slow` answers after `SLOW_MS`; `hang` accepts the request and never answers. */
+export type TargetMode = 'ok' | 'slow' | 'degraded' | 'broken' | 'hang';
 
 export interface FixRun {
   readonly at: number;
@@ -33,7 +33,8 @@ export interface Targets {
 
 /** Runs as a fix: one request, and an exit code that says whether it was heard. */
 const FIX = 'fetch(process.argv[1], { method: "POST" }).then(({ ok }) => process.exit(ok ? 0 : 1))';
-const STATUS = { ok: 200, degraded: 200, broken: 503 } as const;
+const STATUS = { ok: 200, slow: 200, degraded: 200, broken: 503 } as const;
+const SLOW_MS = 150;
 
 export async function startTargets(): Promise<Targets> {
   const modes = new Map<string, TargetMode>();
@@ -76,6 +77,10 @@ export async function startTargets(): Promise<Targets> {
 
 function answer(response: ServerResponse, mode: TargetMode): void {
   if (mode === 'hang') return;
+  if (mode === 'slow') {
+    setTimeout(() => answer(response, 'ok'), SLOW_MS);
+    return;
+  }
   response.writeHead(STATUS[mode], { 'content-type': 'application/json' });
   response.end(JSON.stringify({ status: mode }));
 }
