@@ -1,6 +1,6 @@
 /** Validates a tree against a schema: converts what came from variables, passes over what is unset, reports the rest. */
 import type { z } from 'zod';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../nearest.ts';
 import { Problems } from './problems.ts';
 import { isSecretAt, keysAt, schemasAt } from './schema-walk.ts';
 import {

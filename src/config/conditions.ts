@@ -1,7 +1,7 @@
 /** Compiles the conditions of a probe, with complaints pointing into the expression. */
 import { ConditionError, type ConditionScope, compileCondition } from '../engine/condition.ts';
 import type { Condition, FieldDeclarations, FieldType, SourceLocation } from '../model.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../nearest.ts';
 import type { Problems } from './problems.ts';
 import type { Tree } from './tree.ts';
 

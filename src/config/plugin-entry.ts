@@ -1,7 +1,7 @@
 /** Finds the one key of an entry that names its type, and lets that type validate what stands under it. */
 import type { z } from 'zod';
+import { didYouMean, nearest } from '../nearest.ts';
 import { check } from './check.ts';
-import { didYouMean, nearest } from './nearest.ts';
 import type { Problems } from './problems.ts';
 import type { Secrets } from './secrets.ts';
 import { filterKeys, isEmpty, type Tree, unsetNames } from './tree.ts';

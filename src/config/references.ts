@@ -1,6 +1,6 @@
 /** What the definitions say of each other: unknown names, circles, fixes that cannot work. */
 import type { NotifierDefinition, Remediation, Route } from '../model.ts';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../nearest.ts';
 import type { ReadProbe } from './probes.ts';
 import type { Names, Reading } from './reading.ts';
 import type { ReadRemediation } from './remediations.ts';

@@ -1,6 +1,6 @@
 /** Every complaint of a schema in words for people, in one table. Authors' own messages pass through. */
 import { z } from 'zod';
-import { didYouMean } from './nearest.ts';
+import { didYouMean } from '../nearest.ts';
 import { alternatives, unwrap } from './schema-walk.ts';
 import type { Path } from './tree.ts';
 

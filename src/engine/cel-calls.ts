@@ -2,12 +2,13 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { AppError } from '../errors.ts';
 import { WINDOW_FUNCTIONS, type WindowUse } from '../model.ts';
+import { didYouMean } from '../nearest.ts';
 import { compileHas } from './cel-access.ts';
 import { type Compilation, literalOf } from './cel-compilation.ts';
 import { type Call, FUNCTIONS, METHODS } from './cel-functions.ts';
 import { type Body, compileMacro, isMacro, PREDICATE_MACROS } from './cel-macros.ts';
 import { absence, type Evaluate, MISSING, NO_DATA, spend } from './cel-run.ts';
-import { ConditionError, didYouMean } from './condition-error.ts';
+import { ConditionError } from './condition-error.ts';
 import { isWindowFunction, windowUseOf } from './condition-windows.ts';
 import { createMatcher, type Matcher } from './matches.ts';
 

@@ -3,13 +3,14 @@
  */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { REASONS, type WindowUse } from '../model.ts';
+import { didYouMean } from '../nearest.ts';
 import { compileAccess } from './cel-access.ts';
 import { compileCall, compileMethod } from './cel-calls.ts';
 import { type Compilation, literalOf } from './cel-compilation.ts';
 import type { FieldPath } from './cel-fields.ts';
 import { and, BINARY_OPERATIONS, negate, not, or } from './cel-operators.ts';
 import { absence, type Evaluate, MISSING, NO_DATA } from './cel-run.ts';
-import { ConditionError, didYouMean } from './condition-error.ts';
+import { ConditionError } from './condition-error.ts';
 
 /** Chains such as `a || b || c` nest once for each operator. */
 const DEPTH_LIMIT = 300;

@@ -2,8 +2,9 @@
  * The fields that a condition may name: those every probe has, and those its type declares.
  */
 import type { Bindings, FieldDeclarations, FieldType } from '../model.ts';
+import { didYouMean } from '../nearest.ts';
 import { MISSING, member } from './cel-run.ts';
-import { ConditionError, didYouMean } from './condition-error.ts';
+import { ConditionError } from './condition-error.ts';
 
 export const COMMON_FIELDS: FieldDeclarations = {
   ok: { type: 'bool', summary: 'the exchange itself succeeded' },

@@ -15,23 +15,23 @@ function fault(source: string, changed = {}): { message: string; at: string; off
 
 /** Source, message, and what stands where the offset points. */
 const FAULTS: readonly (readonly [source: string, message: string, at: string])[] = [
-  ['statsu == 200', 'unknown field `statsu` (did you mean `status`?)', 'statsu'],
-  ['ok && latency < 5', 'unknown field `latency` (did you mean `latency_ms`?)', 'latency'],
+  ['statsu == 200', 'unknown field `statsu` (did you mean "status"?)', 'statsu'],
+  ['ok && latency < 5', 'unknown field `latency` (did you mean "latency_ms"?)', 'latency'],
   ['quux == 1', 'unknown field `quux`', 'quux'],
   [
     'certificate.expires_in_day > 7',
-    'unknown field `certificate.expires_in_day` (did you mean `certificate.expires_in_days`?)',
+    'unknown field `certificate.expires_in_day` (did you mean "certificate.expires_in_days"?)',
     'expires_',
   ],
-  ['certificate.key.bit > 7', 'unknown field `certificate.key.bit` (did you mean `certificate.key.bits`?)', 'bit >'],
+  ['certificate.key.bit > 7', 'unknown field `certificate.key.bit` (did you mean "certificate.key.bits"?)', 'bit >'],
   [
     'certificate["subjct"] == "x"',
-    'unknown field `certificate.subjct` (did you mean `certificate.subject`?)',
+    'unknown field `certificate.subjct` (did you mean "certificate.subject"?)',
     '"subjct"',
   ],
   ['has(certificate.foo)', 'unknown field `certificate.foo`', 'foo'],
   ['status.code == 200', '`status` is one value (double) and has no parts', 'code'],
-  ['rows.all(r, statu == r)', 'unknown field `statu` (did you mean `status`?)', 'statu'],
+  ['rows.all(r, statu == r)', 'unknown field `statu` (did you mean "status"?)', 'statu'],
   ['int == 1', 'unknown field `int`', 'int'],
 
   ['status == "200"', 'wrong types: double == string', 'status'],
@@ -45,9 +45,9 @@ const FAULTS: readonly (readonly [source: string, message: string, at: string])[
   ['status && ok', "logical operator requires bool operands, got 'double'", 'status'],
 
   ['foo(1) == 1', 'unknown function `foo`', 'foo'],
-  ['avrg("latency_ms", "5m") < 3', 'unknown function `avrg` (did you mean `avg`?)', 'avrg'],
-  ['body.contain("x")', 'unknown function `contain` (did you mean `contains`?)', 'body'],
-  ['rows.al(r, r == 1)', 'unknown function `al` (did you mean `all`?)', 'rows'],
+  ['avrg("latency_ms", "5m") < 3', 'unknown function `avrg` (did you mean "avg"?)', 'avrg'],
+  ['body.contain("x")', 'unknown function `contain` (did you mean "contains"?)', 'body'],
+  ['rows.al(r, r == 1)', 'unknown function `al` (did you mean "all"?)', 'rows'],
   ['cel.bind(x, 1, x == 1)', 'unknown function `bind`', 'cel'],
   ['timestamp("2024-01-01T00:00:00Z") == null', 'unknown function `timestamp`', 'timestam'],
   ['has(status)', 'has() takes a field inside another: has(json.version)', 'has'],
@@ -57,9 +57,9 @@ const FAULTS: readonly (readonly [source: string, message: string, at: string])[
   ['b"x" == b"x"', 'bytes and unsigned numbers are not supported', 'b"x"'],
   ['status == 1u', 'bytes and unsigned numbers are not supported', '1u'],
 
-  ['reason == "tiemout"', 'unknown reason `tiemout` (did you mean `timeout`?)', '"tiemout'],
-  ['"conect_refused" != reason', 'unknown reason `conect_refused` (did you mean `connect_refused`?)', '"conect_'],
-  ['reason in ["timeout", "dsn"]', 'unknown reason `dsn` (did you mean `dns`?)', '"dsn"'],
+  ['reason == "tiemout"', 'unknown reason `tiemout` (did you mean "timeout"?)', '"tiemout'],
+  ['"conect_refused" != reason', 'unknown reason `conect_refused` (did you mean "connect_refused"?)', '"conect_'],
+  ['reason in ["timeout", "dsn"]', 'unknown reason `dsn` (did you mean "dns"?)', '"dsn"'],
 
   ['body.matches("(")', 'invalid pattern: missing closing ): `(`', '"("'],
   ['body.matches("(?=x)")', 'invalid pattern: invalid or unsupported Perl syntax: `(?=`', '"(?=x)"'],
@@ -68,7 +68,7 @@ const FAULTS: readonly (readonly [source: string, message: string, at: string])[
   ['body.matches(json.pattern)', 'matches() takes one pattern in quotes', 'body'],
   [`body.matches("${'(.{900}|'.repeat(5)}${')'.repeat(5)}")`, 'invalid pattern: the pattern is too large', '"(.{900}'],
 
-  ['avg("latency", "5m") < 1', 'unknown field `latency` (did you mean `latency_ms`?)', '"latency'],
+  ['avg("latency", "5m") < 1', 'unknown field `latency` (did you mean "latency_ms"?)', '"latency'],
   ['avg("certificate.days", "5m") < 1', 'unknown field `certificate.days`', '"certifi'],
   ['avg("body", "5m") < 1', 'avg() takes a numeric field, and `body` is string', '"body"'],
   ['avg("rows", "5m") < 1', 'avg() takes a numeric field, and `rows` is list', '"rows"'],

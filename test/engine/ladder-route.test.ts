@@ -60,6 +60,14 @@ describe('ladder', () => {
     ).toBe('redeploy');
   });
 
+  it('passes over a rung without a target while another is left, and then waits for its target', () => {
+    const { startedAt: _, ...unstarted } = anAttempt({ state: 'refused', refusal: 'target' });
+    const redeployed = anAttempt({ remediation: 'redeploy' });
+    expect(nextRung(ladder, [unstarted], remediations)).toBe('redeploy');
+    expect(nextRung(ladder, [redeployed, unstarted], remediations)).toBe('restart');
+    expect(nextRung(ladder, [anAttempt(), anAttempt(), redeployed, unstarted], remediations)).toBeUndefined();
+  });
+
   it('tries again what ended in an unknown outcome only when it is idempotent', () => {
     const single = { rungs: [{ remediation: 'restart', tries: 1 }] };
     const interrupted = anAttempt({ state: 'unknown' });

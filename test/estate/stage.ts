@@ -20,7 +20,7 @@ export interface Stage {
 }
 
 /** Made up at run time: nothing that looks like a token stands in a file. */
-const TEST_TOKEN = ['xoxb', 'stage', 'token'].join('-');
+export const TEST_TOKEN = ['xoxb', 'stage', 'token'].join('-');
 
 const BRAINSTEM_YML = `
 http: { listen: "\${LISTEN}" }

@@ -1,22 +1,22 @@
 /** The nearest right name, for "did you mean …?". */
 
-/** The candidate with the least edit distance, when it is near enough to be a slip of the fingers. */
+/** The candidate that differs least, in a third of the letters at most: near enough to be a slip of the fingers. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
-  const tolerance = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
-  let least = tolerance + 1;
+  let least = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - word.length) >= least) continue;
+    const tolerance = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
+    if (Math.abs(candidate.length - word.length) > tolerance) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [best, least] = [candidate, distance];
+    if (distance <= tolerance && distance < least) [best, least] = [candidate, distance];
   }
   return best;
 }
 
-/** ` (did you mean "expect"?)`, or nothing. */
-export function didYouMean(word: string, candidates: Iterable<string>): string {
+/** ` (did you mean "expect"?)`, or nothing. `prefix` is put before the name: `phases.`. */
+export function didYouMean(word: string, candidates: Iterable<string>, prefix = ''): string {
   const name = nearest(word, candidates);
-  return name === undefined ? '' : ` (did you mean "${name}"?)`;
+  return name === undefined ? '' : ` (did you mean "${prefix}${name}"?)`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
