@@ -18,8 +18,14 @@ export interface Home {
 }
 
 export async function createHome(files: Readonly<Record<string, string>> = {}): Promise<Home> {
-  const path = await mkdtemp(join(tmpdir(), 'brainstem-home-'));
-  const home: Home = {
+  const home = homeAt(await mkdtemp(join(tmpdir(), 'brainstem-home-')));
+  await home.write(files);
+  return home;
+}
+
+/** A home in a folder of the caller's choice. */
+export function homeAt(path: string): Home {
+  return {
     path,
     async write(written) {
       for (const [name, text] of Object.entries(written)) {
@@ -29,8 +35,6 @@ export async function createHome(files: Readonly<Record<string, string>> = {}): 
     },
     remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }),
   };
-  await home.write(files);
-  return home;
 }
 
 export interface LogLine {

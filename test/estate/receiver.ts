@@ -22,7 +22,7 @@ export interface ReceivedBody {
   readonly at: string;
   readonly title: string;
   readonly text: string;
-  readonly incident: { readonly id: number; readonly state: string } | null;
+  readonly incident: { readonly id: number; readonly state: string; readonly subject: string } | null;
   readonly digest: readonly { readonly incident_id: number; readonly title: string; readonly kind: string }[];
 }
 

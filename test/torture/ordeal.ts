@@ -1,0 +1,148 @@
+/**
+ * The ordeal: services are broken at random while the daemon is killed at random and started again, and at the end it has to
+ * heal everything and to account for it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FAILPOINT_CONSENT, FAILPOINT_VARIABLE } from '../../src/failpoint.ts';
+import { type Daemon, until } from '../estate/daemon.ts';
+import type { Arena } from './arena.ts';
+import { type PlannedBreak, planRound, type Round, SERVICES, type ServiceName } from './round.ts';
+
+/** What is remembered from one piece of an ordeal to the next. */
+export interface Progress {
+  readonly seed: string;
+  readonly kills: number;
+  /** How the daemon died: `by hand`, `while starting`, or the failpoint. */
+  readonly deaths: Readonly<Record<string, number>>;
+  /** Breaks of services that were well and known to be: each must become an incident. */
+  readonly breaks: readonly NotedBreak[];
+  readonly elapsedMs: number;
+  /** What went wrong on the way: a daemon that ended by itself. */
+  readonly mishaps: readonly string[];
+}
+
+export interface NotedBreak {
+  readonly service: ServiceName;
+  readonly how: string;
+  readonly at: number;
+  readonly eager: boolean;
+}
+
+export function newProgress(seed: string): Progress {
+  return { seed, kills: 0, deaths: {}, breaks: [], elapsedMs: 0, mishaps: [] };
+}
+
+/** Rounds until `kills` are reached or the time is up. `onRound` is told after each. */
+export async function suffer(
+  arena: Arena,
+  before: Progress,
+  limits: { readonly kills: number; readonly untilMs: number },
+  onRound: (progress: Progress) => void,
+): Promise<Progress> {
+  let progress = before;
+  while (progress.kills < limits.kills && performance.now() < limits.untilMs) {
+    const beganMs = performance.now();
+    const { death, breaks, mishap } = await liveAndDie(arena, planRound(progress.seed, progress.kills + 1));
+    progress = {
+      ...progress,
+      kills: progress.kills + 1,
+      deaths: { ...progress.deaths, [death]: (progress.deaths[death] ?? 0) + 1 },
+      breaks: [...progress.breaks, ...breaks],
+      elapsedMs: progress.elapsedMs + performance.now() - beganMs,
+      mishaps: [...progress.mishaps, ...(mishap === undefined ? [] : [mishap])],
+    };
+    onRound(progress);
+  }
+  return progress;
+}
+
+interface Outcome {
+  readonly death: string;
+  readonly breaks: readonly NotedBreak[];
+  readonly mishap?: string;
+}
+
+async function liveAndDie(arena: Arena, round: Round): Promise<Outcome> {
+  const daemon = await arena.start({ ready: false, environment: variablesOf(round) });
+  const dead = new AbortController();
+  const breaking = breakThings(arena, round.breaks, dead.signal);
+  const ended = daemon.exited.then(() => 'ended' as const);
+  const how = await Promise.race([ended, sleep(round.livesMs, 'kill' as const)]);
+  const started = daemon.log.some(({ event }) => event === 'started');
+  if (how === 'kill') await daemon.kill();
+  const code = await daemon.exited;
+  dead.abort();
+  const breaks = await breaking;
+  await sleep(round.pauseMs);
+  const mishap = code === null ? undefined : `the daemon ended with ${code}: ${daemon.output().trim()}`;
+  const byItself = round.failpoint?.name ?? 'nothing known';
+  const death = how === 'ended' ? byItself : started ? 'by hand' : 'while starting';
+  return { death, breaks, ...(mishap !== undefined && { mishap }) };
+}
+
+function variablesOf({ failpoint }: Round): Readonly<Record<string, string>> {
+  if (!failpoint) return {};
+  return {
+    [FAILPOINT_VARIABLE]: `${failpoint.name}=kill@${failpoint.passage}`,
+    [FAILPOINT_CONSENT.name]: FAILPOINT_CONSENT.value,
+  };
+}
+
+async function breakThings(arena: Arena, breaks: readonly PlannedBreak[], dead: AbortSignal): Promise<NotedBreak[]> {
+  const noted: NotedBreak[] = [];
+  const beganMs = performance.now();
+  for (const { service: name, how, afterMs, fix, eager } of breaks) {
+    await pause(beganMs + afterMs - performance.now(), dead);
+    const service = arena.services.get(name);
+    const well = isOver(arena, name);
+    if (!service || !(well || eager)) continue;
+    await service.nextFix(fix);
+    noted.push({ service: name, how, at: Date.now(), eager: !well });
+    await service.break(how);
+  }
+  return noted;
+}
+
+async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  if (durationMs <= 0 || signal.aborted) return;
+  const early = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  await Promise.race([sleep(durationMs), early]);
+}
+
+/** Kinds of alerts that end what people were told. */
+export const ENDS: ReadonlySet<string> = new Set(['resolved', 'healed_itself']);
+
+/** The last that was heard of a service is that it is well, or nothing was ever heard. */
+function isOver({ bus }: Arena, name: ServiceName): boolean {
+  const last = bus.deliveries().findLast(({ body }) => body.incident?.subject === name);
+  return last === undefined || ENDS.has(last.body.kind);
+}
+
+interface Status {
+  readonly probes: readonly { readonly name: string; readonly state: string; readonly verdict?: string }[];
+  readonly incidents: readonly { readonly source: string }[];
+  readonly attempts: readonly unknown[];
+}
+
+/** A last start that nothing disturbs: everything is healed, said and put on record. Returns the daemon's exit code. */
+export async function settle(arena: Arena, withinMs: number): Promise<number | null> {
+  const daemon = await arena.start({ ready: true });
+  await until(async () => isQuiet(await daemon.api<Status>('status')) && (await queued(daemon)) === 0, {
+    withinMs,
+    what: 'everything to be healed and said',
+  });
+  return daemon.stop();
+}
+
+function isQuiet({ probes, incidents, attempts }: Status): boolean {
+  const healthy = (name: ServiceName) =>
+    probes.some((probe) => probe.name === name && probe.state === 'up' && probe.verdict === 'pass');
+  return SERVICES.every(healthy) && incidents.every(({ source }) => source === 'self') && attempts.length === 0;
+}
+
+/** Alerts that wait to be sent, as the metrics say. */
+async function queued(daemon: Daemon): Promise<number> {
+  const text = await (await daemon.fetch('/metrics')).text();
+  const counts = [...text.matchAll(/^brainstem_notification_queue\{[^}]*\} (\d+)/gm)].map(([, count]) => Number(count));
+  return counts.reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,71 @@
+/**
+ * One round: a life of the daemon, what is broken during it, and how it is killed. Pure: seed and number decide all of it.
+ */
+import type { Failpoint } from '../../src/failpoint.ts';
+import type { Break, FixMode } from '../estate/service.ts';
+import { type Random, seeded } from './random.ts';
+
+export const SERVICES = ['plain', 'held', 'child', 'relapsing'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+export interface PlannedBreak {
+  readonly service: ServiceName;
+  readonly how: Break;
+  /** After the start of the round; at the daemon's death at the latest. */
+  readonly afterMs: number;
+  /** How the next fix behaves. */
+  readonly fix: FixMode;
+  /** Also while the service is still being healed. */
+  readonly eager: boolean;
+}
+
+export interface Round {
+  /** From the start of the daemon's process to kill -9. */
+  readonly livesMs: number;
+  /** It kills itself at this step instead, if it gets there in time. */
+  readonly failpoint?: { readonly name: Failpoint; readonly passage: number };
+  /** Before the next start. */
+  readonly pauseMs: number;
+  readonly breaks: readonly PlannedBreak[];
+}
+
+/** Steps at which a kill is worth more than its share of time would give it. */
+const STEPS: readonly [Failpoint, ...Failpoint[]] = [
+  'observed',
+  'transition_open',
+  'transition_committed',
+  'before_send',
+  'after_send',
+  'attempt_intended',
+  'attempt_running',
+  'child_gated',
+  'act_done',
+  'attempt_verifying',
+];
+
+export function planRound(seed: string, number: number): Round {
+  const random = seeded(`${seed}/${number}`);
+  const livesMs = random.chance(0.15) ? random.between(0, 1_200) : random.between(1_500, 6_000);
+  const breaks = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => planBreak(random, livesMs));
+  return {
+    livesMs,
+    ...(random.chance(0.4) && { failpoint: planFailpoint(random) }),
+    pauseMs: random.chance(0.5) ? 0 : random.between(0, 800),
+    breaks: breaks.sort((one, other) => one.afterMs - other.afterMs),
+  };
+}
+
+function planFailpoint(random: Random): NonNullable<Round['failpoint']> {
+  const name = random.pick(STEPS);
+  return { name, passage: random.between(1, name === 'observed' ? 30 : 3) };
+}
+
+function planBreak(random: Random, livesMs: number): PlannedBreak {
+  return {
+    service: random.pick(SERVICES),
+    how: random.pick(['kill', 'hang', '500']),
+    afterMs: random.between(0, livesMs),
+    fix: random.chance(0.6) ? 'works' : random.pick(['idles', 'fails', 'lasts 300', 'lasts 1500', 'lasts 8000']),
+    eager: random.chance(0.15),
+  };
+}
