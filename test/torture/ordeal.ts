@@ -42,7 +42,7 @@ export async function suffer(
   let progress = before;
   while (progress.kills < limits.kills && performance.now() < limits.untilMs) {
     const beganMs = performance.now();
-    const { death, breaks, mishap } = await liveAndDie(arena, planRound(progress.seed, progress.kills + 1));
+    const { death, breaks, mishap } = await liveAndDie(arena, progress);
     progress = {
       ...progress,
       kills: progress.kills + 1,
@@ -62,10 +62,11 @@ interface Outcome {
   readonly mishap?: string;
 }
 
-async function liveAndDie(arena: Arena, round: Round): Promise<Outcome> {
+async function liveAndDie(arena: Arena, { seed, kills, breaks: earlier }: Progress): Promise<Outcome> {
+  const round = planRound(seed, kills + 1);
   const daemon = await arena.start({ ready: false, environment: variablesOf(round) });
   const dead = new AbortController();
-  const breaking = breakThings(arena, round.breaks, dead.signal);
+  const breaking = breakThings(arena, { planned: round.breaks, earlier, dead: dead.signal });
   const ended = daemon.exited.then(() => 'ended' as const);
   const how = await Promise.race([ended, sleep(round.livesMs, 'kill' as const)]);
   const started = daemon.log.some(({ event }) => event === 'started');
@@ -88,13 +89,20 @@ function variablesOf({ failpoint }: Round): Readonly<Record<string, string>> {
   };
 }
 
-async function breakThings(arena: Arena, breaks: readonly PlannedBreak[], dead: AbortSignal): Promise<NotedBreak[]> {
+interface Breaking {
+  readonly planned: readonly PlannedBreak[];
+  readonly earlier: readonly NotedBreak[];
+  /** What is still to be broken when the daemon is dead is broken at once. */
+  readonly dead: AbortSignal;
+}
+
+async function breakThings(arena: Arena, { planned, earlier, dead }: Breaking): Promise<NotedBreak[]> {
   const noted: NotedBreak[] = [];
   const beganMs = performance.now();
-  for (const { service: name, how, afterMs, fix, eager } of breaks) {
+  for (const { service: name, how, afterMs, fix, eager } of planned) {
     await pause(beganMs + afterMs - performance.now(), dead);
     const service = arena.services.get(name);
-    const well = isOver(arena, name);
+    const well = isOver(arena, name, [...earlier, ...noted]);
     if (!service || !(well || eager)) continue;
     await service.nextFix(fix);
     noted.push({ service: name, how, at: Date.now(), eager: !well });
@@ -112,10 +120,12 @@ async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
 /** Kinds of alerts that end what people were told. */
 export const ENDS: ReadonlySet<string> = new Set(['resolved', 'healed_itself']);
 
-/** The last that was heard of a service is that it is well, or nothing was ever heard. */
-function isOver({ bus }: Arena, name: ServiceName): boolean {
-  const last = bus.deliveries().findLast(({ body }) => body.incident?.subject === name);
-  return last === undefined || ENDS.has(last.body.kind);
+/** It was never broken, or the last that was heard since is that it is well. */
+function isOver({ bus }: Arena, name: ServiceName, breaks: readonly NotedBreak[]): boolean {
+  const broken = breaks.findLast(({ service }) => service === name);
+  const last = bus.deliveries().findLast(({ body }) => body.incident?.subject === name)?.body;
+  if (last === undefined) return broken === undefined;
+  return ENDS.has(last.kind) && Date.parse(last.at) >= (broken?.at ?? 0);
 }
 
 interface Status {
