@@ -87,7 +87,9 @@ export function createIntent(parts: IntentParts): Intent {
   /** The probe once more, then the whole plan once more, then the lock. */
   async function askAgain(request: AttemptRequest, intended: Attempt): Promise<No | undefined> {
     if (!request.byHand) {
+      const before = request.live.endedAt;
       await runNow(request.live.definition.name);
+      if (request.live.endedAt === before) return no('not_confirmed', 'the probe could not be asked again');
       const kind = request.live.last?.verdict.kind;
       if (kind === 'pass' || kind === 'warn') return no('recovered', 'the probe did not fail when asked again');
       if (kind !== 'fail') return no('not_confirmed', 'the probe could not tell when asked again');

@@ -29,6 +29,8 @@ export interface PipelineParts {
   holdUntil(live: LiveProbe): Promise<number | undefined>;
   /** After a commit: whoever heals looks again. */
   onChanged(): void;
+  /** Aborts when the daemon stops, and with it every run under way. */
+  readonly stopping: AbortSignal;
 }
 
 export interface Pipeline {
@@ -40,7 +42,7 @@ export interface Pipeline {
 const QUIET = { confirming: false } as const;
 
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { clock, log, meter, desk, results, run, live, wake, onChanged } = parts;
+  const { clock, log, meter, desk, results, run, live, wake, onChanged, stopping } = parts;
   const underWay = new Map<
     string,
     { readonly definition: Probe; readonly ended: Promise<{ readonly confirming: boolean }> }
@@ -69,7 +71,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const probe = live(name);
     if (!probe) return QUIET;
     const { targetRevision } = probe.definition;
+    const wasStopping = stopping.aborted;
     const observation = await run(probe.definition);
+    // Cut short by our own end, it says nothing about the target.
+    if (stopping.aborted && !wasStopping) return QUIET;
     // The definition may have changed, or gone, while the run was under way: what it saw is of another target then.
     if (live(name) !== probe || probe.definition.targetRevision !== targetRevision) return QUIET;
     try {

@@ -119,6 +119,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
     onChanged: () => healer.look(),
+    stopping: stopping.signal,
   });
   const scheduler = createScheduler({ clock, log, meter, run: pipeline.runNow });
   const switches = createSwitches({
