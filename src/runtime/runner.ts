@@ -30,11 +30,19 @@ const ERROR_CHARS = 1_024;
 const GRACE_MS = 2_000;
 
 export function createRunner(parts: RunnerParts): Runner {
-  const { clock, stalls, redact } = parts;
+  const { clock, stalls, redact, stopping } = parts;
+  /** Of the runs under way. One listener for all of them: an AbortSignal walks its list at each addition and removal. */
+  const deadlines = new Set<AbortController>();
+  stopping.addEventListener('abort', () => {
+    for (const deadline of deadlines) deadline.abort(stopping.reason);
+  });
   return async function run(probe) {
     const startedAt = clock.now();
     const began = clock.monotonic();
-    const output = await runType(probe, parts);
+    const deadline = new AbortController();
+    if (stopping.aborted) deadline.abort(stopping.reason);
+    deadlines.add(deadline);
+    const output = await runType(probe, deadline, parts).finally(() => deadlines.delete(deadline));
     failpoint('observed');
     const stall = stalls.since(began);
     const unknown = stall
@@ -58,11 +66,8 @@ export function createRunner(parts: RunnerParts): Runner {
 }
 
 /** An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. */
-async function runType(probe: Probe, parts: RunnerParts): Promise<ProbeOutput> {
-  const { probeTypes, clock, log, heartbeat, environment, stopping } = parts;
-  const deadline = new AbortController();
-  const abort = () => deadline.abort(stopping.reason);
-  stopping.addEventListener('abort', abort, { once: true });
+async function runType(probe: Probe, deadline: AbortController, parts: RunnerParts): Promise<ProbeOutput> {
+  const { probeTypes, clock, log, heartbeat, environment } = parts;
   const timer = setTimeout(
     () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
     probe.timeoutMs,
@@ -89,7 +94,6 @@ async function runType(probe: Probe, parts: RunnerParts): Promise<ProbeOutput> {
   } finally {
     clearTimeout(timer);
     given.cancel();
-    stopping.removeEventListener('abort', abort);
   }
 }
 
