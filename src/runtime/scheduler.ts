@@ -81,7 +81,7 @@ export function createScheduler({ clock, log, meter, run }: SchedulerParts): Sch
   function turn(): void {
     timerAt = Number.POSITIVE_INFINITY;
     const now = clock.monotonic();
-    for (const { key, plannedAt } of wheel.collect(now)) due(key, plannedAt, now);
+    for (const { key, plannedAt } of wheel.collect(now)) due(key, plannedAt, clock.monotonic());
     drainPaced(now);
     arm(paced.size > 0 && underWay < MAX_UNDER_WAY ? now + TICK_MS : Number.POSITIVE_INFINITY);
     arm(wheel.nextAt());
