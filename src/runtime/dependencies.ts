@@ -76,6 +76,7 @@ export function createDependencies({ clock, live, all, runNow }: DependencyParts
   function dependants(name: string): string[] {
     const found: string[] = [];
     for (const { definition } of all()) {
+      if (definition.dependsOn.length === 0) continue;
       if (transitive(definition).some((dependency) => dependency.definition.name === name)) found.push(definition.name);
     }
     const depth = (probe: string) => transitive(live(probe)?.definition as Probe).length;
