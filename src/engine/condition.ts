@@ -41,37 +41,59 @@ export interface ConditionScope {
 /** Has no opinion about anything: for conditions without windows. */
 export const NO_WINDOW: WindowReader = { read: () => undefined };
 
-/** A memo: the declarations of a probe type are one object, and an environment is a pure function of it. */
-const ENVIRONMENTS = new WeakMap<FieldDeclarations, { fields: FieldDeclarations; environment: Environment }>();
+/** What does not depend on where it stands: the same for all probes that write the same. */
+type SharedCondition = Omit<Condition, 'location'>;
+
+interface Workshop {
+  readonly fields: FieldDeclarations;
+  readonly environment: Environment;
+  /** By scope and source. */
+  readonly compiled: Map<string, SharedCondition>;
+}
+
+/** Conditions kept for the next probe that writes them. */
+const SHARED_LIMIT = 1_000;
+
+/** A memo: the declarations of a probe type are one object, and all that is made of it is a pure function of it. */
+const WORKSHOPS = new WeakMap<FieldDeclarations, Workshop>();
 
 /** Compiles and type-checks. Errors: ConditionError, one line, with the offset of the fault. */
 export function compileCondition(source: string, scope: ConditionScope): Condition {
   if (source.trim() === '') throw new ConditionError('the condition is empty', 0);
   if (source.length > SOURCE_LIMIT) throw new ConditionError(`longer than ${SOURCE_LIMIT} characters`, SOURCE_LIMIT);
-  const { fields, environment } = environmentOf(scope.fields);
-  const { ast, check } = parseSource(environment, source);
-  const compiled = compileExpression(ast, { fields, everyMs: scope.everyMs, windowsAllowed: scope.windows });
-  check();
-  return createCondition(source, scope.location, compiled);
+  const { paths, windows, evaluate } = sharedCondition(source, scope);
+  return { source, location: scope.location, paths, windows, evaluate };
 }
 
-function environmentOf(declared: FieldDeclarations): { fields: FieldDeclarations; environment: Environment } {
-  const known = ENVIRONMENTS.get(declared);
+function sharedCondition(source: string, scope: ConditionScope): SharedCondition {
+  const { fields, environment, compiled } = workshopOf(scope.fields);
+  const key = `${scope.everyMs} ${scope.windows} ${source}`;
+  const known = compiled.get(key);
+  if (known) return known;
+  const { ast, check } = parseSource(environment, source);
+  const expression = compileExpression(ast, { fields, everyMs: scope.everyMs, windowsAllowed: scope.windows });
+  check();
+  const made = createCondition(source, expression);
+  if (compiled.size >= SHARED_LIMIT) compiled.clear();
+  compiled.set(key, made);
+  return made;
+}
+
+function workshopOf(declared: FieldDeclarations): Workshop {
+  const known = WORKSHOPS.get(declared);
   if (known) return known;
   const fields = { ...declared, ...COMMON_FIELDS };
-  const made = { fields, environment: createEnvironment(fields) };
-  ENVIRONMENTS.set(declared, made);
+  const made = { fields, environment: createEnvironment(fields), compiled: new Map() };
+  WORKSHOPS.set(declared, made);
   return made;
 }
 
 function createCondition(
   source: string,
-  location: SourceLocation,
   { evaluate, paths, windows }: ReturnType<typeof compileExpression>,
-): Condition {
+): SharedCondition {
   return {
     source,
-    location,
     paths: paths.map(({ text }) => text),
     windows,
     evaluate(bindings: Bindings, window: WindowReader): ConditionResult {
