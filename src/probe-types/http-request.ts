@@ -78,10 +78,14 @@ function makeHop(
   request: Pick<Hop, 'url' | 'method' | 'body' | 'isTrusted'>,
   authorization: string | undefined,
 ): Hop {
-  const { url, body, isTrusted } = request;
+  const { url, method, body, isTrusted } = request;
   const isTls = url.protocol === 'https:';
+  // Spelt out: what starts with a spread gets a hidden class of its own, half a kilobyte for each probe.
   return {
-    ...request,
+    url,
+    method,
+    body,
+    isTrusted,
     isTls,
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
