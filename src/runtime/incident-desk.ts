@@ -38,8 +38,10 @@ export interface IncidentDesk {
   open(): readonly Incident[];
   byId(id: number): Incident | undefined;
   ofProbe(probe: string): Incident | undefined;
-  /** Writes a new state of a probe with all that follows from it. */
-  change(change: StateChange): Promise<Written>;
+  /** Writes a new state of a probe with all that follows from it; undefined when it is not wanted any more. */
+  change(change: StateChange): Promise<Written | undefined>;
+  /** Resolves when every change that was asked for before has been written. */
+  settled(): Promise<void>;
   /** Edits an open incident; undefined when it is not open any more, or the edit declined. */
   edit(id: number, edit: IncidentEdit): Promise<Incident | undefined>;
   note(id: number, entry: Note, alert?: AlertKind): Promise<void>;
@@ -139,11 +141,13 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     ofProbe: (probe) => find('probe', probe),
     change: (change) =>
       serial(async () => {
+        if (!change.wanted()) return undefined;
         const written = await commit((queries) => writeState(queries, change, find('probe', change.next.probe)));
         if (written.incident) remember(written.incident);
         measure(change, written);
         return written;
       }),
+    settled: () => serial(async () => undefined),
     edit: (id, edit) => serial(() => amend(id, edit)),
     note: (id, { kind, text, actor, also }, alert) =>
       serial(async () => {

@@ -47,6 +47,11 @@ export function redefine(live: LiveProbe, definition: Probe, now: number): void 
   delete live.confirmBy;
 }
 
+/** Takes over a state that was stored while the definition may have changed. */
+export function settle(live: LiveProbe, stored: ProbeState, now: number): void {
+  live.state = stateOf(live.definition, stored, now);
+}
+
 function stateOf(definition: Probe, stored: ProbeState | undefined, now: number): ProbeState {
   const { name, targetRevision } = definition;
   const held = definition.unset.length > 0 ? 'unconfigured' : definition.paused ? 'paused' : undefined;

@@ -9,7 +9,7 @@ import type { Clock, Log, Meter } from '../ports.ts';
 import { createDependencies, type Dependencies } from './dependencies.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createKinship } from './kinship.ts';
-import type { LiveProbe } from './live-probe.ts';
+import { isActive, type LiveProbe, settle } from './live-probe.ts';
 import type { ResultBuffer } from './result-buffer.ts';
 import type { Runner } from './runner.ts';
 import { pushSample, resultOf, windowReader } from './samples.ts';
@@ -37,6 +37,8 @@ export interface Pipeline {
   /** One run of a probe from start to stored verdict, or the one under way. Never rejects. */
   runNow(name: string): Promise<{ readonly confirming: boolean }>;
   readonly dependencies: Dependencies;
+  /** Resolves when no run is under way. */
+  idle(): Promise<void>;
 }
 
 const QUIET = { confirming: false } as const;
@@ -61,7 +63,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     if (shared)
       return shared.definition === live(name)?.definition ? shared.ended : shared.ended.then(() => runNow(name));
     const definition = live(name)?.definition;
-    if (!definition) return Promise.resolve(QUIET);
+    if (!definition || !isActive(definition)) return Promise.resolve(QUIET);
     const ended = runOnce(name).finally(() => underWay.delete(name));
     underWay.set(name, { definition, ended });
     return ended;
@@ -71,12 +73,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const probe = live(name);
     if (!probe) return QUIET;
     const { targetRevision } = probe.definition;
-    const wasStopping = stopping.aborted;
     const observation = await run(probe.definition);
     // Cut short by our own end, it says nothing about the target.
-    if (stopping.aborted && !wasStopping) return QUIET;
-    // The definition may have changed, or gone, while the run was under way: what it saw is of another target then.
-    if (live(name) !== probe || probe.definition.targetRevision !== targetRevision) return QUIET;
+    if (stopping.aborted || !isWanted(probe, targetRevision)) return QUIET;
     try {
       return await process(probe, observation);
     } catch (error) {
@@ -84,6 +83,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       log.error('state_not_stored', { probe: name, error });
       return { confirming: true };
     }
+  }
+
+  /** The definition may have changed, or gone, while something was under way: what was seen is of another target then. */
+  function isWanted(probe: LiveProbe, targetRevision: string): boolean {
+    const { definition } = probe;
+    return live(definition.name) === probe && isActive(definition) && definition.targetRevision === targetRevision;
   }
 
   async function process(probe: LiveProbe, observation: Observation): Promise<{ readonly confirming: boolean }> {
@@ -132,8 +137,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     from: LiveProbe['state']['state'],
     verdict: Verdict,
   ): Promise<{ readonly confirming: boolean }> {
+    const wanted = () => isWanted(probe, tracked.state.targetRevision);
     const goingDown = tracked.state.state === 'down';
     const checked = goingDown ? await dependencies.check(probe) : ({ answer: 'go', root: undefined } as const);
+    if (!wanted()) return QUIET;
     if (checked.answer === 'wait') {
       probe.state = { ...tracked.state, state: from, since: probe.state.since };
       setTimeout(() => wake(probe.definition.name), checked.until - clock.monotonic()).unref();
@@ -141,8 +148,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     }
     const root = checked.root && desk.ofProbe(checked.root.definition.name);
     const holdUntil = goingDown && root === undefined ? await parts.holdUntil(probe) : undefined;
-    const written = await desk.change({ live: probe, next: tracked.state, from, verdict, root, holdUntil });
-    probe.state = tracked.state;
+    const written = await desk.change({ live: probe, next: tracked.state, from, verdict, root, holdUntil, wanted });
+    if (!written) return QUIET;
+    settle(probe, tracked.state, clock.now());
     delete probe.confirmBy;
     log.info('state_changed', {
       probe: probe.definition.name,
@@ -157,5 +165,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     return tracked;
   }
 
-  return { runNow, dependencies };
+  return {
+    runNow,
+    dependencies,
+    async idle() {
+      while (underWay.size > 0) await Promise.all([...underWay.values()].map(({ ended }) => ended));
+    },
+  };
 }

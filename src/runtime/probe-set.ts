@@ -65,6 +65,7 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
 
   /** A probe that is gone, or not watched any more, cannot recover: its incident is closed for that reason. */
   async function closeUnwatched(): Promise<void> {
+    await desk.settled();
     for (const incident of desk.open()) {
       if (incident.source !== 'probe') continue;
       const definition = probes.get(incident.subject)?.definition;

@@ -133,8 +133,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const acts = { clock, redact, home, stopping: acting.signal };
   const runAction = createActionRunner({ ...acts, actionTypes: registries.actionTypes, log, environment });
   const journal = createAttemptJournal({ store, clock, log, meter, desk });
-  const intent = createIntent({ ...acts, store, meter, desk, planner, journal, runAction, runNow: pipeline.runNow });
-  const verify = createVerification({ ...acts, store, journal, runNow: pipeline.runNow });
+  // What can be taken up again by the next start ends at once; an act that has begun may end by itself.
+  const begins = { ...acts, store, journal, runNow: pipeline.runNow, stopping: stopping.signal };
+  const intent = createIntent({ ...begins, meter, desk, planner, runAction });
+  const verify = createVerification(begins);
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
@@ -208,6 +210,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       await healer.stop();
       clearTimeout(patience);
       acting.abort();
+      await pipeline.idle();
       for (const part of background) await part.stop();
       switches.stop();
       selfWatch.stop();

@@ -17,6 +17,8 @@ export interface StateChange {
   /** The open incident of a dependency that is DOWN. */
   readonly root: Incident | undefined;
   readonly holdUntil: number | undefined;
+  /** False: the probe was paused, removed or given another target meanwhile, and nothing is written. */
+  wanted(): boolean;
 }
 
 /** What a change of the desk led to; the caller wakes whom it concerns. */
