@@ -32,12 +32,17 @@ export function track(state: ProbeState, verdict: Verdict, thresholds: Threshold
   if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') return { state, confirming: isConfirming(state) };
   const streaks = nextStreaks(state, verdict);
   const to = nextName(state.state, verdict, streaks, thresholds);
-  if (to === state.state) {
+  if (to === state.state && !breaks(state, streaks, thresholds)) {
     const next = { ...state, streaks };
     return { state: next, confirming: isConfirming(next) };
   }
   const next: ProbeState = { ...state, state: to, since: now, streaks };
   return { state: next, change: { from: state.state, to }, confirming: isConfirming(next) };
+}
+
+/** A probe that was never judged and is broken goes from *unknown* to *unknown*, yet that must be told. */
+function breaks(before: ProbeState, { internal }: Streaks, { failAfter }: Thresholds): boolean {
+  return before.state === 'unknown' && internal >= failAfter && before.streaks.internal < failAfter;
 }
 
 /** Forgets the passes seen so far: what came before a fix had settled proves nothing about it. */

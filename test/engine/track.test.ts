@@ -74,6 +74,16 @@ describe('tracker', () => {
     expect(play('piiipp').states).toEqual(['up', 'up', 'up', 'unknown', 'unknown', 'up']);
   });
 
+  it('tells of a probe that is broken from its first run on, once', () => {
+    let last = freshState('web', 'r1', 0);
+    const told = [1, 2, 3, 4].map((at) => {
+      const tracked = track(last, verdict('unknown'), THRESHOLDS, at);
+      last = tracked.state;
+      return tracked.change;
+    });
+    expect(told).toEqual([undefined, undefined, { from: 'unknown', to: 'unknown' }, undefined]);
+  });
+
   it('sees a target fail through a probe that is broken at times', () => {
     expect(play('pfiffif').states.at(-1)).toBe('down');
   });
