@@ -24,6 +24,22 @@ export interface AnnouncerParts {
   openIncidents(): readonly Incident[];
 }
 
+/** Who heard of an incident hears how it goes on, though its severity or its definition would be routed elsewhere now. */
+const FOLLOW_UPS: ReadonlySet<AlertKind> = new Set(['progress', 'resolved', 'closed']);
+/** More alerts than any incident sends. */
+const ALL_ALERTS = 1_000;
+
+async function whoHeard(
+  queries: StoreQueries,
+  { id, activeAt }: Incident,
+  notifiers: Configuration['notifiers'],
+): Promise<readonly string[]> {
+  const rows = await queries.notifications({ incidentId: id, limit: ALL_ALERTS });
+  // Copies for a fallback follow their originals.
+  const heard = rows.filter(({ createdAt, fallbackFor }) => createdAt >= activeAt && fallbackFor === undefined);
+  return [...new Set(heard.map(({ notifier }) => notifier))].filter((name) => notifiers.get(name)?.unset.length === 0);
+}
+
 export function createAnnouncer({ clock, configuration, openIncidents }: AnnouncerParts): Announcer {
   return async function announce(queries, { kind, incident, note, only }) {
     const { probes, routes, notifiers, settings } = configuration();
@@ -42,7 +58,11 @@ export function createAnnouncer({ clock, configuration, openIncidents }: Announc
       now,
       publicUrl: settings.http.publicUrl,
     });
-    for (const { notifier } of route({ incident, severity: alert.severity, probe }, routes, notifiers)) {
+    const routed = route({ incident, severity: alert.severity, probe }, routes, notifiers).map(
+      ({ notifier }) => notifier,
+    );
+    const told = FOLLOW_UPS.has(kind) ? await whoHeard(queries, incident, notifiers) : [];
+    for (const notifier of told.length > 0 ? told : routed) {
       if (only && !only.has(notifier)) continue;
       await queries.insertNotification({
         notifier,
