@@ -74,8 +74,8 @@ export function createCommands(parts: CommandsParts): Commands {
           `${incident.subject} is still ${state}: resolve with --force, and it reopens at its next confirmed failure`,
         );
       }
-      probes.forget(incident.subject);
       const resolved = await desk.close(id, 'by_hand', `resolved by ${by}`, by);
+      if (resolved && incident.source === 'probe') probes.forget(incident.subject);
       await audit(by, 'resolve', `incident ${id}`, force ? 'forced' : '');
       return resolved ?? openIncident(id);
     },

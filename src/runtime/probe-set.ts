@@ -2,7 +2,7 @@
  * The probes that live in this process, kept in step with the configuration: what did not change is not disturbed.
  */
 import { freshState } from '../engine/track.ts';
-import type { Configuration, Probe } from '../model.ts';
+import type { Configuration, Probe, ProbeState } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createLiveProbe, isActive, type LiveProbe, redefine } from './live-probe.ts';
@@ -32,10 +32,15 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
     lastRunAt = new Map(await store.lastResultTimes());
     for (const at of lastRunAt.values()) lastResultAt = Math.max(at, lastResultAt ?? at);
     for (const definition of definitions) {
-      probes.set(definition.name, createLiveProbe(definition, states.get(definition.name), clock.now()));
+      probes.set(definition.name, createLiveProbe(definition, believed(states.get(definition.name)), clock.now()));
       states.delete(definition.name);
     }
     for (const gone of states.keys()) await store.deleteProbeState(gone);
+  }
+
+  /** A bad state ends with its incident, as by hand or at a pause: without one it would never open another. */
+  function believed(stored: ProbeState | undefined): ProbeState | undefined {
+    return stored?.state === 'up' || (stored && desk.ofProbe(stored.probe)) ? stored : undefined;
   }
 
   async function adjust(definitions: ReadonlyMap<string, Probe>): Promise<string[]> {
