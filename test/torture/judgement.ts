@@ -181,18 +181,28 @@ function everyRunIsOnRecord(evidence: Evidence): Finding {
   );
 }
 
-function oneFixAtATime({ attempts }: Evidence): Finding {
+/** As the store says, and as the fixes themselves wrote it down. */
+function oneFixAtATime({ attempts, oracles }: Evidence): Finding {
   const started = attempts.filter(({ startedAt }) => startedAt !== undefined);
   const overlapping = started.filter(({ id, resource, startedAt = 0 }) =>
     started.some(
       (earlier) => earlier.id < id && earlier.resource === resource && (earlier.endedAt ?? Infinity) > startedAt,
     ),
   );
-  return finding(
-    'one fix at a time on a resource',
-    started.length,
-    overlapping.map(({ id }) => `attempt ${id}`),
-  );
+  const met = [...oracles.values()].flatMap(meetings);
+  return finding('one fix at a time on a resource', started.length, [
+    ...overlapping.map(({ id }) => `attempt ${id}`),
+    ...met.map((line) => JSON.stringify(line)),
+  ]);
+}
+
+/** Runs that began between the beginning and the end of another. */
+function meetings(lines: readonly OracleLine[]): readonly OracleLine[] {
+  return lines.flatMap(({ what, pid }, start) => {
+    const end = lines.findIndex((line, index) => index > start && line.what === 'fix_ended' && line.pid === pid);
+    if (what !== 'fix' || end === -1) return [];
+    return lines.slice(start + 1, end).filter((line) => line.what === 'fix');
+  });
 }
 
 const OVER: ReadonlySet<string> = new Set(['healed', 'failed', 'unknown', 'refused']);

@@ -137,9 +137,13 @@ interface Status {
 /** A last start that nothing disturbs: everything is healed, said and put on record. Returns the daemon's exit code. */
 export async function settle(arena: Arena, withinMs: number): Promise<number | null> {
   const daemon = await arena.start({ ready: true });
-  await until(async () => isQuiet(await daemon.api<Status>('status')) && (await queued(daemon)) === 0, {
-    withinMs,
-    what: 'everything to be healed and said',
+  let status: Status | undefined;
+  const quiet = async () => {
+    status = await daemon.api<Status>('status');
+    return isQuiet(status) && (await queued(daemon)) === 0;
+  };
+  await until(quiet, { withinMs, what: 'everything to be healed and said' }).catch((error: unknown) => {
+    throw new Error(`it did not come to rest: ${JSON.stringify(status)}`, { cause: error });
   });
   return daemon.stop();
 }

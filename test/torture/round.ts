@@ -45,19 +45,23 @@ const STEPS: readonly [Failpoint, ...Failpoint[]] = [
 
 export function planRound(seed: string, number: number): Round {
   const random = seeded(`${seed}/${number}`);
-  const livesMs = random.chance(0.15) ? random.between(0, 1_200) : random.between(1_500, 6_000);
+  const failpoint = random.chance(0.4) ? planFailpoint(random) : undefined;
+  const livesMs = random.chance(0.2) && !failpoint ? random.between(0, 1_200) : random.between(1_500, 6_000);
   const breaks = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => planBreak(random, livesMs));
   return {
-    livesMs,
-    ...(random.chance(0.4) && { failpoint: planFailpoint(random) }),
+    livesMs: failpoint ? FAILPOINT_MS : livesMs,
+    ...(failpoint && { failpoint }),
     pauseMs: random.chance(0.5) ? 0 : random.between(0, 800),
     breaks: breaks.sort((one, other) => one.afterMs - other.afterMs),
   };
 }
 
+/** How long the daemon is given to reach its failpoint. */
+const FAILPOINT_MS = 9_000;
+
 function planFailpoint(random: Random): NonNullable<Round['failpoint']> {
   const name = random.pick(STEPS);
-  return { name, passage: random.between(1, name === 'observed' ? 30 : 3) };
+  return { name, passage: name === 'observed' ? random.between(1, 30) : random.pick([1, 1, 2, 3]) };
 }
 
 function planBreak(random: Random, livesMs: number): PlannedBreak {
