@@ -15,7 +15,8 @@ export interface IncidentEdit {
   readonly kind: string;
   readonly text: string;
   readonly actor?: string;
-  readonly alert?: AlertKind;
+  /** What people hear, which may depend on the incident as it was just before. */
+  readonly alert?: AlertKind | ((current: Incident) => AlertKind | undefined);
 }
 
 /** A line of an incident's story. */
@@ -54,7 +55,7 @@ export interface IncidentDesk {
 export interface DeskParts {
   readonly store: Store;
   readonly clock: Clock;
-  readonly meter: Meter;
+  readonly meter: Pick<Meter, 'incidentOpened' | 'timeToDetect' | 'timeToRecover'>;
   announcer(openIncidents: () => readonly Incident[]): Announcer;
   /** Called after a commit that may have written outbox rows. */
   onCommitted(): void;
@@ -62,18 +63,25 @@ export interface DeskParts {
 
 export function createIncidentDesk({ store, clock, meter, announcer, onCommitted }: DeskParts): IncidentDesk {
   const open = new Map<number, Incident>();
+  /** The same by source and subject, of which at most one is open: asked for at every run of a probe. */
+  const bySubject = new Map<string, Incident>();
   const serial = createSerial();
   const list = () => [...open.values()];
   const announce = announcer(list);
   const writeState = createStateWriter({ clock, announce });
 
   function remember(incident: Incident): void {
-    if (incident.resolvedAt === undefined) open.set(incident.id, incident);
-    else open.delete(incident.id);
+    const { id, source, subject, resolvedAt } = incident;
+    if (resolvedAt === undefined) {
+      open.set(id, incident);
+      bySubject.set(`${source} ${subject}`, incident);
+    } else {
+      open.delete(id);
+      bySubject.delete(`${source} ${subject}`);
+    }
   }
 
-  const find = (source: Incident['source'], subject: string) =>
-    list().find((incident) => incident.source === source && incident.subject === subject);
+  const find = (source: Incident['source'], subject: string) => bySubject.get(`${source} ${subject}`);
 
   async function commit<T>(work: (queries: StoreQueries) => Promise<T>): Promise<T> {
     const result = await store.transaction(work);
@@ -96,10 +104,11 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     const current = open.get(id);
     const edited = current && edit(current);
     if (!edited) return undefined;
+    const kindOfAlert = typeof alert === 'function' ? alert(current) : alert;
     await commit(async (queries) => {
       await queries.updateIncident(edited);
       await queries.addTimeline(timelineEntry(edited, clock.now(), kind, text, actor));
-      if (alert) await announce(queries, { kind: alert, incident: edited, note: text });
+      if (kindOfAlert) await announce(queries, { kind: kindOfAlert, incident: edited, note: text });
     });
     remember(edited);
     return edited;
@@ -169,7 +178,8 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     remind: (id, notifiers) =>
       serial(async () => {
         const incident = open.get(id);
-        if (incident) await commit((queries) => announce(queries, { kind: 'reminder', incident, only: notifiers }));
+        if (incident && incident.acknowledgedAt === undefined)
+          await commit((queries) => announce(queries, { kind: 'reminder', incident, only: notifiers }));
       }),
   };
 }

@@ -22,20 +22,34 @@ export interface ProbeSet {
   scheduled(): readonly ScheduledProbe[];
 }
 
+interface Adjusted {
+  /** New, changed or gone. */
+  readonly changed: readonly string[];
+  readonly gone: readonly string[];
+  /** Whose stored results speak of the target that is watched now: their windows are filled from them. */
+  readonly remembers: readonly string[];
+}
+
 export function createProbeSet({ store, clock, desk }: { store: Store; clock: Clock; desk: IncidentDesk }): ProbeSet {
   const probes = new Map<string, LiveProbe>();
   let lastRunAt = new Map<string, number>();
   let lastResultAt: number | undefined;
 
-  async function begin(definitions: Iterable<Probe>): Promise<void> {
+  async function begin(definitions: ReadonlyMap<string, Probe>): Promise<Adjusted> {
     const states = new Map((await store.probeStates()).map((state) => [state.probe, state]));
     lastRunAt = new Map(await store.lastResultTimes());
     for (const at of lastRunAt.values()) lastResultAt = Math.max(at, lastResultAt ?? at);
-    for (const definition of definitions) {
-      probes.set(definition.name, createLiveProbe(definition, believed(states.get(definition.name)), clock.now()));
-      states.delete(definition.name);
+    for (const [name, definition] of definitions) {
+      probes.set(name, createLiveProbe(definition, believed(states.get(name)), clock.now()));
     }
-    for (const gone of states.keys()) await store.deleteProbeState(gone);
+    const sameTarget = (name: string) =>
+      (states.get(name)?.targetRevision ?? definitions.get(name)?.targetRevision) ===
+      definitions.get(name)?.targetRevision;
+    return {
+      changed: [...probes.keys()],
+      gone: [...states.keys()].filter((name) => !definitions.has(name)),
+      remembers: [...probes.keys()].filter(sameTarget),
+    };
   }
 
   /** A bad state ends with its incident, as by hand or at a pause: without one it would never open another. */
@@ -43,29 +57,25 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
     return stored?.state === 'up' || (stored && desk.ofProbe(stored.probe)) ? stored : undefined;
   }
 
-  async function adjust(definitions: ReadonlyMap<string, Probe>): Promise<string[]> {
-    const changed: string[] = [];
-    for (const name of [...probes.keys()]) {
-      if (definitions.has(name)) continue;
-      probes.delete(name);
-      changed.push(name);
-      await store.deleteProbeState(name);
-    }
+  /** Without a wait, so that no run ever sees half of a new configuration. */
+  function adjust(definitions: ReadonlyMap<string, Probe>): Adjusted {
+    const gone = [...probes.keys()].filter((name) => !definitions.has(name));
+    for (const name of gone) probes.delete(name);
+    const changed = [...gone];
+    const remembers: string[] = [];
     for (const [name, definition] of definitions) {
       const live = probes.get(name);
-      if (
-        live?.definition.revision === definition.revision &&
-        live.definition.unset.join() === definition.unset.join()
-      ) {
+      if (live && isSame(live.definition, definition)) {
         live.definition = definition;
         continue;
       }
       changed.push(name);
       lastRunAt.delete(name);
+      if (live?.definition.targetRevision === definition.targetRevision) remembers.push(name);
       if (live) redefine(live, definition, clock.now());
       else probes.set(name, createLiveProbe(definition, undefined, clock.now()));
     }
-    return changed;
+    return { changed, gone, remembers };
   }
 
   /** A probe that is gone, or not watched any more, cannot recover: its incident is closed for that reason. */
@@ -90,12 +100,12 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
     lastResultAt: () => lastResultAt,
     async apply(configuration) {
       const first = probes.size === 0;
-      if (first) await begin(configuration.probes.values());
-      const changed = first ? [...probes.keys()] : await adjust(configuration.probes);
-      for (const name of changed) {
+      const { changed, gone, remembers } = first ? await begin(configuration.probes) : adjust(configuration.probes);
+      for (const name of remembers) {
         const live = probes.get(name);
-        if (live?.window) await refillWindow(live, store, clock.now());
+        if (live) await refillWindow(live, store, clock.now());
       }
+      for (const name of gone) await store.deleteProbeState(name);
       await closeUnwatched();
       return changed;
     },
@@ -117,4 +127,8 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
           };
         }),
   };
+}
+
+function isSame(before: Probe, now: Probe): boolean {
+  return before.revision === now.revision && before.unset.join() === now.unset.join();
 }
