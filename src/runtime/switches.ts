@@ -35,8 +35,7 @@ export function createSwitches({ store, clock, log, freezeFile, onChanged }: Swi
   let row: Freeze | undefined;
   let file: Freeze | undefined;
   let disarmed: readonly Disarmed[] = [];
-  const timer = setInterval(() => void look(), POLL_MS);
-  timer.unref();
+  let timer: NodeJS.Timeout | undefined;
 
   async function look(): Promise<void> {
     const before = file !== undefined;
@@ -66,6 +65,8 @@ export function createSwitches({ store, clock, log, freezeFile, onChanged }: Swi
       row = await store.frozen();
       disarmed = await store.disarmed();
       await look();
+      timer = setInterval(() => void look(), POLL_MS);
+      timer.unref();
     },
     frozenNow: () => file ?? row,
     async frozen() {
