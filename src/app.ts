@@ -40,6 +40,7 @@ export interface App {
 export function createApp(options: AppOptions): App {
   const { home, environment, clock, redactor, version, random } = options;
   const cleanups: (() => void | Promise<void>)[] = [];
+  const secrets = new Set<string>();
   let running:
     | {
         readonly runtime: Runtime;
@@ -53,7 +54,9 @@ export function createApp(options: AppOptions): App {
 
   async function load(): Promise<Configuration> {
     const configuration = await loadConfiguration(home, { registries, environment });
-    redactor.use(configuration.secrets);
+    // What was a secret stays one: an act that began before a reload may still print it.
+    for (const secret of configuration.secrets) secrets.add(secret);
+    redactor.use([...secrets]);
     return configuration;
   }
 
@@ -119,7 +122,7 @@ export function createApp(options: AppOptions): App {
     await runtime.start(configuration);
     running = { runtime, log, configuration, meter };
     meter.meter.reloaded(true, clock.now());
-    const watch: HomeWatch = watchHome(home, () => void reload('a saved file'), { log, baseline });
+    const watch: HomeWatch = watchHome(home, reloadSaved, { log, baseline });
     cleanups.push(() => watch.close());
     await watch.ready;
     const url = `http://${urlHost(server.address.host)}:${server.address.port}`;
@@ -138,6 +141,11 @@ export function createApp(options: AppOptions): App {
     const outcome = reloading.then(() => reloadOnce(by));
     reloading = outcome.catch(() => undefined);
     return outcome;
+  }
+
+  /** The outcome is logged; a reload that breaks in an unforeseen way must not end the daemon. */
+  function reloadSaved(): void {
+    reload('a saved file').catch(() => undefined);
   }
 
   async function reloadOnce(by: string): Promise<ReloadOutcome> {
@@ -167,10 +175,19 @@ export function createApp(options: AppOptions): App {
     }
   }
 
+  /** All of them, also when one fails; the first failure is the caller's. */
   async function cleanUp(): Promise<void> {
     await reloading;
     running?.log.info('stopping');
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    const failures: unknown[] = [];
+    for (const cleanup of cleanups.splice(0).reverse()) {
+      try {
+        await cleanup();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   return {
@@ -178,7 +195,8 @@ export function createApp(options: AppOptions): App {
       try {
         return await start();
       } catch (error) {
-        await cleanUp();
+        // Why it could not start matters more than what could not be closed.
+        await Promise.allSettled([cleanUp()]);
         throw error;
       }
     },

@@ -23,6 +23,8 @@ export async function run(parts: RunParts, io: CliIo): Promise<number> {
     createLog: ({ settings }) =>
       createLog({ level: settings.log.level, pretty: io.isTerminal, color: io.color, redactor }),
   });
+  // From the start on: a hangup would end a process that does not listen for it.
+  parts.onHangup(() => void hangup(app));
   try {
     const { url, probes, configuration } = await app.start();
     if (io.isTerminal)
@@ -31,7 +33,6 @@ export async function run(parts: RunParts, io: CliIo): Promise<number> {
     io.err(redactor.redact(startError(error)));
     return 1;
   }
-  parts.onHangup(() => void hangup(app));
   await parts.terminated;
   await app.stop();
   return 0;
