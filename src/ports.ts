@@ -171,6 +171,15 @@ export interface ActionType<Spec extends z.ZodType = z.ZodType> extends Plugin<S
   resource(spec: z.output<Spec>, remediation: string, observed: Resource | undefined): string | undefined;
   /** Its children wait at a gate until `onChild` has stored them: without a stored child it is proven that nothing ran. */
   readonly gated?: boolean;
+  /**
+   * A person's hand on what this would act on, where the probe that asks has not looked at it itself. Absent: there is
+   * none to be seen. Never throws for what the outside world does.
+   */
+  intervention?(
+    spec: z.output<Spec>,
+    observed: Resource | undefined,
+    context: Context,
+  ): Promise<Intervention | undefined>;
   /** True when the spec only reads, so that it may serve as `evidence`. */
   readsOnly(spec: z.output<Spec>): boolean;
   /** True when the spec acts on what the probe observed. */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { AppError, messageOf } from '../errors.ts';
-import type { Resource } from '../model.ts';
+import type { Intervention, Resource } from '../model.ts';
 import type { ActionOutput, ActionType, Context } from '../ports.ts';
 import type { Engine } from '../shared/docker-engine.ts';
 import {
@@ -17,11 +17,16 @@ import {
   openEngine,
   withSignal,
 } from '../shared/docker-engine.ts';
+import { EventMemory } from '../shared/docker-events.ts';
+import { interventionOf } from '../shared/docker-hand.ts';
+import { inspectContainer, settle } from '../shared/docker-inspect.ts';
 import { duration } from '../spec.ts';
 import { executeIn, PRUNABLE, prune, readLogs, unlessAlready } from './docker-calls.ts';
 import { recreate } from './docker-recreate.ts';
 
 const CONTAINER_VERBS = ['restart', 'start', 'stop', 'kill', 'recreate', 'exec', 'logs'] as const;
+/** What ends with a container that runs, whoever stopped it before. */
+const BRING_UP = ['restart', 'start', 'recreate'] as const;
 const VERBS = [...CONTAINER_VERBS, 'prune'] as const;
 type Verb = (typeof VERBS)[number];
 
@@ -99,6 +104,18 @@ export const docker: ActionType<typeof spec> = {
     const container = resolve(spec, observed);
     return container && `container:${container.name}${suffixOf(container.socket)}`;
   },
+  async intervention(spec, observed, context) {
+    const container = resolve(spec, observed);
+    if (!container || !BRING_UP.some((verb) => spec[verb] !== undefined)) return undefined;
+    if (observed?.name === container.name && observed.at === container.socket) return undefined;
+    try {
+      return await handOn(container, context);
+    } catch (error) {
+      // An engine that cannot be asked cannot act either, and the act will say so.
+      if (engineFault(error, container.socket, context.signal)) return undefined;
+      throw error;
+    }
+  },
   readsOnly: (spec) => spec.logs !== undefined,
   fromProbe: (spec) => typeof targetOf(spec) === 'object',
   async run(spec, { resource }, context) {
@@ -124,11 +141,24 @@ function targetOf(spec: DockerSpec): z.output<typeof target> | undefined {
 }
 
 /** The one container meant, and its engine: the one written, or the one that the probe observed. */
-function resolve(spec: DockerSpec, observed: Resource | undefined) {
+function resolve(spec: DockerSpec, observed: Resource | undefined): Container | undefined {
   const written = targetOf(spec);
   if (typeof written === 'string') return { name: written, socket: spec.socket };
   if (written === undefined || observed?.kind !== 'container' || observed.name === '') return undefined;
   return { name: observed.name, socket: observed.at ?? spec.socket };
+}
+
+interface Container {
+  readonly name: string;
+  readonly socket: string;
+}
+
+/** Whether a person stopped it, as far as the engine remembers. */
+async function handOn({ name, socket }: Container, context: Context): Promise<Intervention | undefined> {
+  const engine = await openEngine(socket);
+  const first = await inspectContainer(engine, name, context.signal);
+  const seen = first && (await settle(first, engine, context));
+  return seen && interventionOf(seen, { engine, events: new EventMemory(), context });
 }
 
 async function pruneEngine(spec: DockerSpec, what: (typeof PRUNABLE)[number], { signal }: Context) {

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { Context, Wake } from '../ports.ts';
 import { describeSocket, isCalled, openEngine } from '../shared/docker-engine.ts';
-import type { ContainerEvent, EventMemory } from './docker-events.ts';
-import { openEvents } from './docker-events.ts';
+import type { ContainerEvent, EventMemory } from '../shared/docker-events.ts';
+import { openEvents } from '../shared/docker-events.ts';
 
 export interface WatchedContainer {
   readonly probe: string;

@@ -2,11 +2,9 @@
  * `docker`: one container of a Docker engine: running, healthy, its exit code, restarts, CPU and memory. An engine that
  * does not answer is the engine's fault, told apart from every fault of a container, and gives no fix a target.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { FieldDeclarations, Intervention } from '../model.ts';
+import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
-import type { Engine } from '../shared/docker-engine.ts';
 import {
   containerName,
   DEFAULT_SOCKET,
@@ -15,10 +13,11 @@ import {
   engineSocket,
   openEngine,
 } from '../shared/docker-engine.ts';
-import type { EventQuery, Fate } from './docker-events.ts';
-import { EventMemory, openEvents } from './docker-events.ts';
-import type { Inspection } from './docker-inspect.ts';
-import { fieldsOf, hasEnded, inspectContainer, judge, settleMs } from './docker-inspect.ts';
+import { EventMemory } from '../shared/docker-events.ts';
+import type { Past } from '../shared/docker-hand.ts';
+import { interventionOf, removalOf } from '../shared/docker-hand.ts';
+import { inspectContainer, settle } from '../shared/docker-inspect.ts';
+import { fieldsOf, judge } from './docker-judge.ts';
 import type { ReadStats } from './docker-stats.ts';
 import { createStatsReader, STATS_FIELDS } from './docker-stats.ts';
 import { followEngine } from './docker-watch.ts';
@@ -100,7 +99,7 @@ async function observe(spec: DockerSpec, input: ProbeInput, memory: Memory, cont
   const began = clock.monotonic();
   const first = await inspectContainer(engine, spec.container, signal);
   const latencyMs = clock.monotonic() - began;
-  const seen = first && (await settle(first, spec.container, engine, context));
+  const seen = first && (await settle(first, engine, context));
   const past = { engine, events: memory.eventsOf(spec.socket), context };
   if (!seen) return { ...(await missing(spec.container, past)), latencyMs };
   const intervention = await interventionOf(seen, past);
@@ -115,66 +114,7 @@ async function observe(spec: DockerSpec, input: ProbeInput, memory: Memory, cont
   };
 }
 
-/** A container that has just ended is looked at again: it may be on its way up already. */
-async function settle(first: Inspection, container: string, engine: Engine, { clock, signal, timeoutMs }: Context) {
-  const waitMs = Math.min(settleMs(first, clock.now()), timeoutMs / 2);
-  if (waitMs === 0) return first;
-  await sleep(waitMs, undefined, { signal });
-  return inspectContainer(engine, container, signal);
-}
-
-interface Past {
-  readonly engine: Engine;
-  readonly events: EventMemory;
-  readonly context: Context;
-}
-
 async function missing(container: string, past: Past): Promise<ProbeOutput> {
-  await recall(past, 0);
-  const intervention = past.events.removal(container) ?? {
-    certain: false,
-    at: past.context.clock.now(),
-    what: `container ${container} is gone, and the engine does not remember why`,
-  };
+  const intervention = await removalOf(container, past);
   return { reason: 'not_found', fields: {}, error: `there is no container ${container}`, intervention };
-}
-
-/** A person's hand, when the container is not running because of one, or perhaps because of one. */
-async function interventionOf(seen: Inspection, past: Past): Promise<Intervention | undefined> {
-  if (seen.state === 'created' && seen.startError === '') {
-    return {
-      certain: false,
-      at: past.context.clock.now(),
-      what: `container ${seen.name} was created and never started`,
-    };
-  }
-  // The engine restarts nothing that a person stopped, so a container in the middle of it was not.
-  if (!hasEnded(seen.state) || seen.state === 'restarting') return undefined;
-  const known = past.events.fate(seen.id, seen.startedAt);
-  if (known?.kind !== 'stopped') await recall(past, seen.startedAt);
-  return toIntervention(seen, past.events.fate(seen.id, seen.startedAt));
-}
-
-function toIntervention({ name, finishedAt }: Inspection, fate: Fate | undefined): Intervention | undefined {
-  switch (fate?.kind) {
-    case 'died':
-      return undefined;
-    case 'stopped':
-      return { certain: true, at: Math.floor(fate.at), what: `docker stop of ${name}` };
-    case 'doubtful':
-      return { certain: false, at: Math.floor(fate.at), what: `container ${name} ended while the engine restarted` };
-    default:
-      return { certain: false, at: finishedAt, what: `container ${name} ended, and the engine does not remember how` };
-  }
-}
-
-/** Reads what the engine still remembers. When it cannot tell, what is in memory already has to do. */
-async function recall({ engine, events, context }: Past, since: number): Promise<void> {
-  const query: EventQuery = { since, until: context.clock.now() };
-  try {
-    for await (const event of await openEvents(engine, query, context.signal)) events.record(event);
-  } catch (error) {
-    if (!engineFault(error, '', context.signal)) throw error;
-    context.log.debug('docker_events_unread', { error: String(error) });
-  }
 }

@@ -8,6 +8,7 @@ import type { ActionRunner } from './action-runner.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { Planner, Question } from './plan-facts.ts';
+import type { TargetHand } from './target-hand.ts';
 
 export interface AttemptRequest extends Question {
   readonly requestedBy: string;
@@ -19,6 +20,7 @@ export interface IntentParts {
   readonly meter: Meter;
   readonly desk: IncidentDesk;
   readonly planner: Planner;
+  readonly handOn: TargetHand;
   readonly journal: AttemptJournal;
   readonly runAction: ActionRunner;
   runNow(probe: string): Promise<unknown>;
@@ -49,17 +51,18 @@ const EVIDENCE_TIMEOUT_MS = 10_000;
 const EVIDENCE_CHARS = 16_384;
 
 export function createIntent(parts: IntentParts): Intent {
-  const { store, clock, meter, desk, planner, journal, runAction, runNow, redact, stopping } = parts;
+  const { store, clock, meter, desk, planner, handOn, journal, runAction, runNow, redact, stopping } = parts;
 
   function leaseUntil({ remediation }: Question): number {
     return clock.now() + remediation.timeoutMs + remediation.settleMs + remediation.verifyWithinMs + LEASE_SLACK_MS;
   }
 
   /** What the plan counted cannot change before the intent is written: both are one transaction. */
-  function intend(request: AttemptRequest): Promise<Intended> {
+  async function intend(request: AttemptRequest): Promise<Intended> {
     const { remediation, live, incident, requestedBy } = request;
+    const hand = await handOn(request);
     return store.transaction(async (queries) => {
-      const { plan, resource, observed } = await planner(queries, request);
+      const { plan, resource, observed } = await planner(queries, { ...request, hand });
       if (!plan.go || resource === undefined) return { plan };
       const now = clock.now();
       const fence = await queries.acquireLock(resource, remediation.name, now, leaseUntil(request));
@@ -97,7 +100,7 @@ export function createIntent(parts: IntentParts): Intent {
     if (stopping.aborted) return no('stopping', 'the daemon is stopping');
     const incident = request.incident && desk.byId(request.incident.id);
     if (request.incident && !incident) return no('recovered', 'the incident was closed meanwhile');
-    const { plan } = await planner(store, { ...request, incident });
+    const { plan } = await planner(store, { ...request, incident, hand: await handOn(request) });
     if (!plan.go) return plan;
     const held = await store.renewLock(intended.resource, intended.fence, leaseUntil(request));
     return held ? undefined : locked(`the lock of ${intended.resource} was lost`);

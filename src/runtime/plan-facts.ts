@@ -23,6 +23,8 @@ export interface Question {
   readonly live: LiveProbe;
   readonly incident: Incident | undefined;
   readonly byHand: boolean;
+  /** A person's hand on the target that the probe itself does not see. */
+  readonly hand?: Intervention | undefined;
 }
 
 export interface Planned {
@@ -48,8 +50,7 @@ export function createPlanner({
   freshAfter,
 }: PlannerParts): Planner {
   function targetOf({ remediation, live }: Question): { resource: string | undefined; observed: Resource | undefined } {
-    const probeType = registries.probeTypes[live.definition.type];
-    const observed = live.last && probeType?.resource?.(live.definition.spec, live.last.observation.fields);
+    const observed = observedBy(live, registries);
     const action = registries.actionTypes[remediation.type];
     const derived =
       remediation.unset.length > 0 ? undefined : action?.resource(remediation.spec, remediation.name, observed);
@@ -59,10 +60,10 @@ export function createPlanner({
   /** A stop that an act of ours caused is not a person's. */
   async function interventionOf(
     queries: StoreQueries,
-    live: LiveProbe,
+    { live, hand }: Question,
     resource: string | undefined,
   ): Promise<Intervention | undefined> {
-    const seen = live.last?.observation.intervention;
+    const seen = live.last?.observation.intervention ?? hand;
     if (!seen || resource === undefined) return seen;
     const attempts = await queries.attempts({ resource, started: true, limit: RECENT });
     const ours = attempts.some(
@@ -77,7 +78,7 @@ export function createPlanner({
     const { healing } = configuration().settings;
     const { resource, observed } = targetOf(question);
     const now = clock.now();
-    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, live, resource)];
+    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, resource)];
     const onTarget = { remediation: remediation.name, ...(resource !== undefined && { resource }), started: true };
     const facts = {
       ...{ remediation, healing, incident, byHand, resource, intervention, frozen, now },
@@ -105,4 +106,9 @@ async function countInLimit(
   const count = await queries.countAttempts({ ...onTarget, since });
   const armed = count < limit.count ? undefined : await queries.lastAudit('arm', name);
   return armed && armed.at > since ? queries.countAttempts({ ...onTarget, since: armed.at }) : count;
+}
+
+/** What a probe's newest run observed that can be acted on. */
+export function observedBy({ definition, last }: LiveProbe, { probeTypes }: Registries): Resource | undefined {
+  return last && probeTypes[definition.type]?.resource?.(definition.spec, last.observation.fields);
 }

@@ -27,6 +27,7 @@ import { createRunner } from './runner.ts';
 import { createScheduler } from './scheduler.ts';
 import { createSelfWatch } from './self-watch.ts';
 import { createSwitches } from './switches.ts';
+import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
 import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
@@ -115,7 +116,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     stopping: stopping.signal,
   });
   const pipeline = createPipeline({
-    ...{ clock, log, meter, desk, results, run, live: probes.get, all: probes.all },
+    ...{ clock, log, meter, desk, results, run, redact, live: probes.get, all: probes.all },
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
     onChanged: () => healer.look(),
@@ -135,7 +136,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const journal = createAttemptJournal({ store, clock, log, meter, desk });
   // What can be taken up again by the next start ends at once; an act that has begun may end by itself.
   const begins = { ...acts, store, journal, runNow: pipeline.runNow, stopping: stopping.signal };
-  const intent = createIntent({ ...begins, meter, desk, planner, runAction });
+  const handOn = createTargetHand({ registries, clock, log, stopping: stopping.signal });
+  const intent = createIntent({ ...begins, meter, desk, planner, handOn, runAction });
   const verify = createVerification(begins);
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
@@ -193,9 +195,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     async apply(next) {
       configuration = next;
-      const changed = await probes.apply(next);
-      follow(next);
-      return changed;
+      try {
+        return await probes.apply(next);
+      } finally {
+        // Also when the store fails meanwhile: what is configured is what runs.
+        follow(next);
+      }
     },
     reloadFailed: (outcome) => selfWatch.reload(outcome),
     listening() {

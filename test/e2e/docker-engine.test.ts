@@ -9,6 +9,7 @@ import {
   setDockerScene,
   untilStory,
 } from '../estate/docker-scene.ts';
+import { IMAGE } from '../estate/dockerd.ts';
 import { incidentsOf, pass, probeOf, untilState } from '../estate/scene.ts';
 
 /** Longer than the healer waits before it asks again after a no. */
@@ -29,8 +30,10 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('an engine that is ended by %s an
   let endedAt: number;
 
   beforeAll(async () => {
-    scene = await setDockerScene([{ name: 'plain' }, { name: 'kept' }]);
+    scene = await setDockerScene([{ name: 'plain' }, { name: 'kept' }], 'plain');
     await scene.create('plain', ...POLITE);
+    // Ignores SIGTERM: the engine's shutdown waits 10 s for it, long after the others have ended.
+    await scene.create('slow', IMAGE, '/bin/sleep', '1000');
     await scene.create('kept', '--restart', 'always', ...POLITE);
     daemon = await scene.start();
     for (const name of ['plain', 'kept']) await untilState(daemon, name, 'up');
@@ -61,6 +64,9 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('an engine that is ended by %s an
       ({ attempts }) => attempts[0]?.refusal === 'stopped_by_person',
     );
     expect(story.timeline.findLast(({ kind }) => kind === 'refused')?.text).toContain('cannot be told apart');
+    scene.targets.set('front', 'broken');
+    const front = await untilStory(daemon, 'front', 'refused', isRefused);
+    expect(front.attempts[0]).toMatchObject({ remediation: 'restart-behind', refusal: 'stopped_by_person' });
     await pass(ASKED_AGAIN_MS);
     expect(await scene.inspect('plain', '.State.Running')).toBe('false');
     expect(await actsOn('plain', endedAt)).not.toContain('start');
@@ -73,6 +79,7 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('an engine that is ended by %s an
 
   it('is followed again: what a person starts resolves, and what crashes then is healed', async () => {
     await scene.engine.run('start', 'plain');
+    scene.targets.set('front', 'ok');
     const resolved = await untilStory(daemon, 'plain', 'over', isOver);
     expect(resolved.healed_by).toBeUndefined();
     for (const name of ['plain', 'kept']) await untilStory(daemon, name, 'over', isOver);

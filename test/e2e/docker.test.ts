@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Daemon } from '../estate/daemon.ts';
+import { type Daemon, until } from '../estate/daemon.ts';
 import {
   type DockerScene,
   fixesOf,
@@ -14,7 +14,7 @@ import { IMAGE, IMAGE_HEALTHY } from '../estate/dockerd.ts';
 import { incidentsOf, pass, probeOf, storyKinds, untilState } from '../estate/scene.ts';
 
 const BREAKABLE = ['crashed', 'killed', 'sick', 'hungry', 'hung'] as const;
-const STOPPED = ['stopped', 'restarted', 'ours'] as const;
+const STOPPED = ['stopped', 'restarted', 'removed', 'ours'] as const;
 const WHILE_AWAY = ['away-stopped', 'away-crashed', 'away-forgotten'] as const;
 
 const sh = (script: string) => ['/bin/sh', '-c', script];
@@ -43,7 +43,8 @@ async function createContainers(): Promise<void> {
     IMAGE_HEALTHY,
     ...sh('rm -f /tmp/sick; trap "exit 0" TERM; while :; do sleep 1000 & wait; done'),
   );
-  for (const name of ['stopped', 'restarted', ...WHILE_AWAY, 'shipped']) await create(name, ...POLITE);
+  for (const name of ['stopped', 'restarted', 'removed', 'behind', ...WHILE_AWAY, 'shipped'])
+    await create(name, ...POLITE);
 }
 
 beforeAll(async () => {
@@ -52,7 +53,7 @@ beforeAll(async () => {
     ...STOPPED.map((name) => (name === 'ours' ? { name, fixes: ['stop-it', 'start-it'] } : { name })),
     ...WHILE_AWAY.map((name) => ({ name, every: '3s' })),
   ];
-  scene = await setDockerScene(watched, {
+  scene = await setDockerScene(watched, 'behind', {
     'probes/docker.yaml': await readFile('probes/docker.yaml', 'utf8'),
     'remediations/docker.yaml': await readFile('remediations/docker.yaml', 'utf8'),
   });
@@ -132,6 +133,39 @@ describe('a person’s hand', () => {
     expect(await incidentsOf(daemon, 'restarted')).toEqual([]);
     expect((await probeOf(daemon, 'restarted')).state).toBe('up');
     expect(await startedAt('restarted')).toBe(before);
+  });
+
+  it('that removes a container is respected until there is one of its name again', async () => {
+    await scene.engine.run('rm', '-f', 'removed');
+    const refused = await untilStory(daemon, 'removed', 'refused', isRefused);
+    expect(refused).toMatchObject({ paged: true, cause: 'there is no container removed' });
+    expect(refused.attempts[0]).toMatchObject({ refusal: 'stopped_by_person' });
+    await scene.create('removed', ...POLITE);
+    const story = await untilStory(daemon, 'removed', 'over', isOver);
+    expect(fixesOf(story)).toEqual([]);
+  });
+
+  it('is respected by the fix of a probe that looks at something else', async () => {
+    const { engine, targets } = scene;
+    await untilState(daemon, 'front', 'up');
+    await engine.run('stop', 'behind');
+    targets.set('front', 'broken');
+    const refused = await untilStory(daemon, 'front', 'refused', isRefused);
+    expect(refused.attempts[0]).toMatchObject({ remediation: 'restart-behind', refusal: 'stopped_by_person' });
+    await pass(ASKED_AGAIN_MS);
+    expect(await runs('behind')).toBe('false');
+    await engine.run('start', 'behind');
+    targets.set('front', 'ok');
+    const resolved = await untilStory(daemon, 'front', 'over', isOver);
+    expect(fixesOf(resolved)).toEqual([]);
+
+    process.kill(await scene.mainPid('behind'), 'SIGKILL');
+    targets.set('front', 'broken');
+    await untilStory(daemon, 'front', 'acted on', (story) => fixesOf(story).length > 0);
+    await until(async () => (await runs('behind')) === 'true', { what: 'the container to run again' });
+    targets.set('front', 'ok');
+    const healed = await untilStory(daemon, 'front', 'over', isOver);
+    expect(healed).toMatchObject({ healed_by: 'restart-behind' });
   });
 
   it('is not seen in a stop that a fix of ours made', async () => {

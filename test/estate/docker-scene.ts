@@ -4,6 +4,7 @@
 import { type Daemon, until } from './daemon.ts';
 import { type Dockerd, IMAGE, startDockerd } from './dockerd.ts';
 import { incidentsOf, type Scene, type SeenStory, setScene } from './scene.ts';
+import type { Targets } from './targets.ts';
 
 export interface DockerScene extends Scene {
   readonly engine: Dockerd;
@@ -53,6 +54,23 @@ const REMEDIATIONS = `remediations:
     docker: { start: { from: probe }, ${socket} }${LIMITS}
 `;
 
+/** An HTTP probe, and a fix that names the container behind it. */
+const frontOf = (container: string, targets: Targets) => ({
+  'probes/front.yaml': `probes:
+  - name: front
+    http: { url: "${targets.url('front')}" }
+    every: 300ms
+    timeout: 300ms
+    fail_after: 2
+    recover_after: 2
+    remediate: [{ try: [restart-behind] }]
+`,
+  'remediations/front.yaml': `remediations:
+  - name: restart-behind
+    docker: { restart: ${container}, timeout: 1s, ${socket} }${LIMITS}
+`,
+});
+
 const filesOf = (watched: readonly Watched[]) => ({
   'brainstem.yml': 'healing: { budget: 1000 in 10m }\n',
   'probes/containers.yaml': `
@@ -62,14 +80,18 @@ probes:${watched.map(probeOfContainer).join('')}
   'remediations/containers.yaml': REMEDIATIONS,
 });
 
-/** `more`: files of the home besides those that watch these containers. */
+/**
+ * `behind`: the container that is restarted when the HTTP target `front` fails. `more`: files of the home besides those
+ * that watch all these.
+ */
 export async function setDockerScene(
   watched: readonly Watched[],
+  behind: string,
   more: Readonly<Record<string, string>> = {},
 ): Promise<DockerScene> {
   const engine = await startDockerd();
   try {
-    const scene = await setScene(() => ({ ...filesOf(watched), ...more }));
+    const scene = await setScene((targets) => ({ ...filesOf(watched), ...frontOf(behind, targets), ...more }));
     const inspect = (name: string, field: string) => engine.run('inspect', '-f', `{{${field}}}`, name);
     return {
       ...scene,

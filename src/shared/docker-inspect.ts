@@ -1,8 +1,9 @@
-/** What the engine says of a container now, and what that means for it: pure but for the two questions asked. */
+/** What the engine says of a container now. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Fields, Reason } from '../model.ts';
-import type { Engine } from '../shared/docker-engine.ts';
-import { inspectExactly, parseAnswer } from '../shared/docker-engine.ts';
+import type { Context } from '../ports.ts';
+import type { Engine } from './docker-engine.ts';
+import { inspectExactly, parseAnswer } from './docker-engine.ts';
 
 const INSPECTION = z.object({
   Id: z.string(),
@@ -71,67 +72,24 @@ function toInspection({ Id, Name, RestartCount, Config, State }: z.output<typeof
 /** The engine's own restart, or a person's, is given this long after an exit before it counts as one. */
 const SETTLE_MS = 1_000;
 
+/** A container that has just ended is looked at again: it may be on its way up already. */
+export async function settle(
+  first: Inspection,
+  engine: Engine,
+  { clock, signal, timeoutMs }: Context,
+): Promise<Inspection | undefined> {
+  const waitMs = Math.min(settleMs(first, clock.now()), timeoutMs / 2);
+  if (waitMs === 0) return first;
+  await sleep(waitMs, undefined, { signal });
+  return inspectContainer(engine, first.name, signal);
+}
+
 /** How long to wait before an end that was just seen may be judged; 0 when it is old enough, or no end. */
-export function settleMs({ state, finishedAt }: Inspection, now: number): number {
+function settleMs({ state, finishedAt }: Inspection, now: number): number {
   if (!hasEnded(state)) return 0;
   return Math.min(SETTLE_MS, Math.max(0, finishedAt + SETTLE_MS - now));
 }
 
 export function hasEnded(state: string): boolean {
   return state === 'exited' || state === 'dead' || state === 'removing' || state === 'restarting';
-}
-
-export interface Judgement {
-  readonly reason: Reason;
-  readonly error?: string;
-}
-
-/** `byHand`: a person stopped it. `restarting` here has lasted longer than an engine's first restart: it crashes in a loop. */
-export function judge(seen: Inspection, byHand: boolean): Judgement {
-  const { name, state, health, exitCode } = seen;
-  switch (state) {
-    case 'running':
-      return health === 'unhealthy' ? { reason: 'unhealthy', error: describeHealth(seen) } : { reason: 'ok' };
-    case 'paused':
-      return { reason: 'stopped', error: `container ${name} is paused` };
-    case 'created':
-      if (seen.startError !== '')
-        return { reason: 'exit_code', error: `container ${name} does not start: ${seen.startError}` };
-      return { reason: 'stopped', error: `container ${name} was created and never started` };
-    case 'restarting':
-      return {
-        reason: 'exit_code',
-        error: `container ${name} crashes in a loop: ${describeExit(seen)}, ${seen.restarts} restarts`,
-      };
-    default:
-      if (byHand) return { reason: 'stopped', error: `container ${name} was stopped (docker stop)` };
-      return {
-        reason: exitCode === 0 ? 'stopped' : 'exit_code',
-        error: `container ${name} is ${state}: ${describeExit(seen)}`,
-      };
-  }
-}
-
-function describeHealth({ name, healthOutput }: Inspection): string {
-  return healthOutput === '' ? `container ${name} is unhealthy` : `container ${name} is unhealthy: ${healthOutput}`;
-}
-
-function describeExit({ exitCode, oomKilled, startError }: Inspection): string {
-  if (oomKilled) return `killed for want of memory (OOM), exit code ${exitCode}`;
-  return startError === '' ? `exit code ${exitCode}` : `exit code ${exitCode}, ${startError}`;
-}
-
-/** The declared fields that need no further question to the engine. */
-export function fieldsOf(seen: Inspection, now: number): Fields {
-  return {
-    name: seen.name,
-    state: seen.state,
-    health: seen.health,
-    exit_code: seen.exitCode,
-    // The engine goes on saying so while the container runs again.
-    oom_killed: seen.oomKilled && seen.state !== 'running',
-    restarts: seen.restarts,
-    image: seen.image,
-    ...(seen.state === 'running' && { uptime_s: Math.max(0, (now - seen.startedAt) / 1_000) }),
-  };
 }

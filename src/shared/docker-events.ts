@@ -4,9 +4,9 @@
  */
 import { z } from 'zod';
 import type { Intervention } from '../model.ts';
-import type { Engine } from '../shared/docker-engine.ts';
-import { parseAnswer, withSignal } from '../shared/docker-engine.ts';
-import { readJsonLines } from '../shared/docker-output.ts';
+import type { Engine } from './docker-engine.ts';
+import { parseAnswer, withSignal } from './docker-engine.ts';
+import { readJsonLines } from './docker-output.ts';
 
 /** What changes how a container is judged; health checks also emit `exec_*`, which say nothing. */
 const WATCHED_ACTIONS = [
