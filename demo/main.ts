@@ -4,7 +4,7 @@
  * Exit code: 0 when every fault was healed and Slack heard of it, 1 when not, 130 after Ctrl-C. Whatever the end, nothing stays.
  */
 import type { Pace } from './definitions.ts';
-import { FAULTS, type Outcome, play, savePageAfter, untilUp } from './scenario.ts';
+import { FAULTS, type Outcome, play, prepare, untilUp } from './scenario.ts';
 import { type Stage, setStage } from './stage.ts';
 import { createScreen, type Screen } from './terminal.ts';
 
@@ -20,14 +20,11 @@ async function show(stage: Stage, screen: Screen): Promise<number> {
   await untilUp(stage);
   screen.line('\nThe service is up.');
   const outcomes: Outcome[] = [];
-  let pageAfter = '0s';
   for (const [index, fault] of FAULTS.entries()) {
     await new Promise((resume) => setTimeout(resume, CALM_MS));
     screen.fault(index + 1, fault);
-    if (fault.pageAfter !== pageAfter) {
-      pageAfter = fault.pageAfter;
-      await savePageAfter(stage, pageAfter);
-      screen.line(`   page_after: ${pageAfter} was saved to the probe's file, and is loaded`);
+    if (await prepare(stage, fault)) {
+      screen.line(`   page_after: ${fault.pageAfter} was saved to the probe's file, and is loaded`);
     }
     let brokenAt = 0;
     outcomes.push(
@@ -50,22 +47,24 @@ function farewell(screen: Screen): void {
 }
 
 /** Resolves to the exit code of the first signal that asks us to end. */
-function interruption(screen: Screen): Promise<number> {
+function interruption(): Promise<number> {
   return new Promise((resolve) => {
     for (const [signal, code] of Object.entries(SIGNALS)) {
       // It stays installed, so that a second Ctrl-C does not cut the clean-up short.
-      process.on(signal, () => {
-        screen.line('\nEnding what was started…');
-        resolve(code);
-      });
+      process.on(signal, () => resolve(code));
     }
   });
 }
 
 async function main(): Promise<number> {
+  let silent = false;
   const color = process.stdout.isTTY === true && !process.env['NO_COLOR'];
-  const screen = createScreen((text) => process.stdout.write(text), color);
-  const interrupted = interruption(screen);
+  const screen = createScreen((text) => void (silent || process.stdout.write(text)), color);
+  const interrupted = interruption().then((code) => {
+    screen.line('\nEnding what was started…');
+    silent = true;
+    return code;
+  });
   screen.line('Brainstem demo: one service, broken in three ways.\n');
   const stage = await setStage(PACE);
   const code = await Promise.race([show(stage, screen), interrupted]).finally(() => stage.close());
@@ -73,4 +72,5 @@ async function main(): Promise<number> {
   return code;
 }
 
-process.exitCode = await main();
+// After a signal the show may still wait for something that will not come.
+process.exit(await main());

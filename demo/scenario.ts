@@ -2,6 +2,8 @@
  * Three faults, one after the other: each is followed until the service is healed and Slack has heard of it.
  */
 
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { messageOf } from '../src/errors.ts';
 import { until } from '../test/estate/daemon.ts';
 import type { Break } from '../test/estate/service.ts';
@@ -42,11 +44,14 @@ export async function untilUp(stage: Stage): Promise<void> {
   await until(async () => (await probeOf(stage)).state === 'up', { what: 'the service to be up' });
 }
 
-/** Saves another `page_after` while the daemon runs, and waits until it has taken that over. */
-export async function savePageAfter(stage: Stage, pageAfter: string): Promise<void> {
+/** Saves the fault's `page_after` while the daemon runs, and waits until it is loaded. False: it was so before. */
+export async function prepare(stage: Stage, { pageAfter }: Fault): Promise<boolean> {
+  const text = probeFile(stage.service, stage.pace, pageAfter);
+  if (text === (await readFile(join(stage.home.path, PROBE_FILE), 'utf8'))) return false;
   const before = (await probeOf(stage)).revision;
-  await stage.home.write({ [PROBE_FILE]: probeFile(stage.service, stage.pace, pageAfter) });
+  await stage.home.write({ [PROBE_FILE]: text });
   await until(async () => (await probeOf(stage)).revision !== before, { what: 'the saved file to be loaded' });
+  return true;
 }
 
 /** Breaks the service and follows what becomes of it. When nothing heals it in time, the outcome says so. */
