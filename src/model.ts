@@ -208,8 +208,12 @@ export interface Condition {
   /** Dotted paths of the fields it reads, such as `status` and `certificate.expires_in_days`. */
   readonly paths: readonly string[];
   readonly windows: readonly WindowUse[];
-  evaluate(bindings: Bindings, window: WindowReader): ConditionResult;
+  /** `show` takes out of a text what people must not see in `detail`; it decides nothing. Default: all is shown. */
+  evaluate(bindings: Bindings, window: WindowReader, show?: Show): ConditionResult;
 }
+
+/** What people may see of a text: secrets are redacted. */
+export type Show = (text: string) => string;
 
 /** Common fields plus those of the type. */
 export interface Bindings {

@@ -38,7 +38,7 @@ export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Pro
   const redactor = createRedactor();
   redactor.use(configuration.secrets);
   const observation = await runOnce(definition, resolve(given.home), io, clock, redactor.redact);
-  const verdict = judge(definition, observation, NO_WINDOW);
+  const verdict = judge(definition, observation, NO_WINDOW, redactor.redact);
   io.out(
     redactor.redact(given.json ? asJson(definition, observation, verdict) : asText(definition, observation, verdict)),
   );

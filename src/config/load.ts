@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { ConfigurationError } from '../errors.ts';
 import type { Configuration, Problem, Settings } from '../model.ts';
 import type { Registries } from '../ports.ts';
+import { createRedactor } from '../redact.ts';
 import { createLookup, type Environment, readEnvironment } from './environment.ts';
 import { type HomeFiles, listHome, readText } from './files.ts';
 import { type ReadProbe, readProbes } from './probes.ts';
@@ -45,7 +46,7 @@ export async function loadConfiguration(home: string, options: LoadOptions): Pro
   const settings = readSettings(trees.get(BRAINSTEM), root, reading);
   const definitions = readDefinitions(files, trees, settings, reading);
   if (complete) checkReferences(definitions, reading);
-  if (problems.count > 0) throw new ConfigurationError(problems.sorted());
+  if (problems.count > 0) throw new ConfigurationError(withoutSecrets(problems.sorted(), reading.secrets.values));
   return compose(settings, definitions, files, reading);
 }
 
@@ -57,6 +58,13 @@ export async function loadSettings(home: string, options: LoadOptions): Promise<
   const { settings } = readSettings(trees.get(BRAINSTEM), root, newReading(options.registries, problems));
   if (problems.count > 0) throw new ConfigurationError(problems.sorted());
   return settings;
+}
+
+/** A message quotes what was written; a secret that landed in the wrong place is not for logs and pages either. */
+function withoutSecrets(problems: readonly Problem[], secrets: readonly string[]): readonly Problem[] {
+  const { use, redact } = createRedactor();
+  use(secrets);
+  return problems.map(({ location, message }) => ({ location, message: redact(message) }));
 }
 
 function newReading(registries: Registries, problems: Problems): Reading {

@@ -13,6 +13,7 @@ import type {
   Condition,
   ConditionResult,
   FieldDeclarations,
+  Show,
   SourceLocation,
   WindowReader,
 } from '../model.ts';
@@ -37,6 +38,9 @@ export interface ConditionScope {
   readonly windows: boolean;
   readonly location: SourceLocation;
 }
+
+/** Hides nothing. */
+export const SHOW_ALL: Show = (text) => text;
 
 /** Has no opinion about anything: for conditions without windows. */
 export const NO_WINDOW: WindowReader = { read: () => undefined };
@@ -96,11 +100,11 @@ function createCondition(
     source,
     paths: paths.map(({ text }) => text),
     windows,
-    evaluate(bindings: Bindings, window: WindowReader): ConditionResult {
+    evaluate(bindings: Bindings, window: WindowReader, show: Show = SHOW_ALL): ConditionResult {
       const read = windows.map((use) => window.read(use));
       const outcome = outcomeOf(evaluate, { bindings, windows: read, locals: [], steps: STEP_LIMIT });
       const values = paths.map((path) => readPath(bindings, path));
-      const detail = describeReads(paths, values, windows, read);
+      const detail = describeReads(paths, values, windows, read, show);
       if (outcome !== 'exhausted') return { outcome, detail };
       return { outcome: 'false', detail: `stopped after ${STEP_LIMIT} steps: ${detail}` };
     },

@@ -8,10 +8,12 @@ import type {
   Observation,
   Probe,
   Reason,
+  Show,
   Verdict,
   WindowReader,
 } from '../model.ts';
-import { NO_WINDOW } from './condition.ts';
+import { NO_WINDOW, SHOW_ALL } from './condition.ts';
+import { visible } from './condition-detail.ts';
 import { valueAt } from './window-samples.ts';
 
 /** Characters of a text that is stored with a result. */
@@ -32,14 +34,14 @@ interface Judged {
  * `expect` decides between pass and fail, `warn` between pass and warn; neither is asked unless the exchange succeeded.
  * What looked back without data passes, and stands behind the false ones in `decidedBy`.
  */
-export function judge(probe: Probe, observation: Observation, window: WindowReader): Verdict {
+export function judge(probe: Probe, observation: Observation, window: WindowReader, show: Show = SHOW_ALL): Verdict {
   if (observation.unknown !== undefined || observation.reason === 'internal') return unknownVerdict(observation);
   if (observation.reason !== 'ok') return failedExchange(observation);
   const bindings = bindingsOf(observation);
-  const expected = judgeAll(probe.expect, bindings, window);
+  const expected = judgeAll(probe.expect, bindings, window, show);
   const failed = expected.find(isFalse);
   if (failed) return conditionVerdict('fail', failed, expected, bindings);
-  const warned = judgeAll(probe.warn, bindings, window);
+  const warned = judgeAll(probe.warn, bindings, window, show);
   const doubtful = warned.find(isFalse);
   if (doubtful) return conditionVerdict('warn', doubtful, [...expected, ...warned], bindings);
   return { kind: 'pass', reason: 'ok', decidedBy: decisive([...expected, ...warned]), summary: 'ok' };
@@ -66,13 +68,17 @@ export function windowlessError(probe: Probe, observation: Observation): boolean
 }
 
 /** The scalars that the probe's conditions name, by dotted path: what is stored of a run. Texts are cut. */
-export function recordedValues(probe: Probe, observation: Observation): Record<string, number | string | boolean> {
+export function recordedValues(
+  probe: Probe,
+  observation: Observation,
+  show: Show = SHOW_ALL,
+): Record<string, number | string | boolean> {
   const bindings = bindingsOf(observation);
   const values: Record<string, number | string | boolean> = {};
   for (const condition of [...probe.expect, ...probe.warn]) {
     for (const path of namedBy(condition)) {
       const value = ALWAYS_STORED.has(path) ? undefined : valueAt(bindings, path);
-      if (typeof value === 'string') values[path] = value.slice(0, STORED_TEXT_LIMIT);
+      if (typeof value === 'string') values[path] = visible(value, show).slice(0, STORED_TEXT_LIMIT);
       else if (typeof value === 'boolean' || Number.isFinite(value)) values[path] = value as boolean | number;
     }
   }
@@ -109,8 +115,8 @@ function conditionVerdict(
   };
 }
 
-function judgeAll(conditions: readonly Condition[], bindings: Bindings, window: WindowReader): Judged[] {
-  return conditions.map((condition) => ({ condition, result: condition.evaluate(bindings, window) }));
+function judgeAll(conditions: readonly Condition[], bindings: Bindings, window: WindowReader, show: Show): Judged[] {
+  return conditions.map((condition) => ({ condition, result: condition.evaluate(bindings, window, show) }));
 }
 
 function isFalse({ result }: Judged): boolean {

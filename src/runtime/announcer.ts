@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { composeAlert } from '../engine/alert.ts';
 import { route } from '../engine/route.ts';
-import type { AlertKind, Configuration, Incident } from '../model.ts';
+import type { Alert, AlertKind, Configuration, Incident } from '../model.ts';
 import type { Clock, StoreQueries } from '../ports.ts';
 
 export interface Announcement {
@@ -22,6 +22,8 @@ export interface AnnouncerParts {
   readonly clock: Clock;
   configuration(): Configuration;
   openIncidents(): readonly Incident[];
+  /** Targets and notes may hold secrets; what is told and kept does not. */
+  redact(text: string): string;
 }
 
 /** Who heard of an incident hears how it goes on, though its severity or its definition would be routed elsewhere now. */
@@ -40,12 +42,12 @@ async function whoHeard(
   return [...new Set(heard.map(({ notifier }) => notifier))].filter((name) => notifiers.get(name)?.unset.length === 0);
 }
 
-export function createAnnouncer({ clock, configuration, openIncidents }: AnnouncerParts): Announcer {
+export function createAnnouncer({ clock, configuration, openIncidents, redact }: AnnouncerParts): Announcer {
   return async function announce(queries, { kind, incident, note, only }) {
     const { probes, routes, notifiers, settings } = configuration();
     const probe = incident.source === 'probe' ? probes.get(incident.subject) : undefined;
     const now = clock.now();
-    const alert = composeAlert({
+    const composed = composeAlert({
       eventId: randomUUID(),
       kind,
       incident,
@@ -58,6 +60,8 @@ export function createAnnouncer({ clock, configuration, openIncidents }: Announc
       now,
       publicUrl: settings.http.publicUrl,
     });
+    const facts = composed.facts.map(({ label, value }) => ({ label, value: redact(value) }));
+    const alert: Alert = { ...composed, text: redact(composed.text), facts };
     const routed = route({ incident, severity: alert.severity, probe }, routes, notifiers).map(
       ({ notifier }) => notifier,
     );

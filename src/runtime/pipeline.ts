@@ -29,6 +29,8 @@ export interface PipelineParts {
   holdUntil(live: LiveProbe): Promise<number | undefined>;
   /** After a commit: whoever heals looks again. */
   onChanged(): void;
+  /** Takes secrets out of what is told and stored; conditions see the truth. */
+  redact(text: string): string;
   /** Aborts when the daemon stops, and with it every run under way. */
   readonly stopping: AbortSignal;
 }
@@ -44,7 +46,7 @@ export interface Pipeline {
 const QUIET = { confirming: false } as const;
 
 export function createPipeline(parts: PipelineParts): Pipeline {
-  const { clock, log, meter, desk, results, run, live, wake, onChanged, stopping } = parts;
+  const { clock, log, meter, desk, results, run, live, wake, onChanged, redact, stopping } = parts;
   const underWay = new Map<
     string,
     { readonly definition: Probe; readonly ended: Promise<{ readonly confirming: boolean }> }
@@ -93,11 +95,11 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
   async function process(probe: LiveProbe, observation: Observation): Promise<{ readonly confirming: boolean }> {
     pushSample(probe, observation);
-    const verdict = judge(probe.definition, observation, windowReader(probe, clock.now()));
+    const verdict = judge(probe.definition, observation, windowReader(probe, clock.now()), redact);
     probe.last = { observation, verdict };
     probe.endedAt = clock.monotonic();
     meter.probeRun(observation.probe, verdict.reason);
-    results.add(resultOf(probe.definition, observation, verdict));
+    results.add(resultOf(probe.definition, observation, verdict, redact));
     log.debug('probe_ran', {
       probe: observation.probe,
       verdict: verdict.kind,

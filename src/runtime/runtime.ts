@@ -84,7 +84,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const desk = createIncidentDesk({
     ...{ store, clock, meter, onCommitted: () => alerter.wake() },
-    announcer: (openIncidents) => createAnnouncer({ clock, configuration: current, openIncidents }),
+    announcer: (openIncidents) => createAnnouncer({ clock, configuration: current, openIncidents, redact }),
   });
   const probes = createProbeSet({ store, clock, desk });
   const results = createResultBuffer({ store, log, meter });

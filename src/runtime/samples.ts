@@ -4,7 +4,7 @@
 import { NO_WINDOW } from '../engine/condition.ts';
 import { bindingsOf, recordedValues, windowlessError } from '../engine/judge.ts';
 import { refill, sampleOf } from '../engine/window.ts';
-import type { Bindings, Observation, Probe, Result, Verdict, WindowReader } from '../model.ts';
+import type { Bindings, Observation, Probe, Result, Show, Verdict, WindowReader } from '../model.ts';
 import type { Store } from '../ports.ts';
 import type { LiveProbe } from './live-probe.ts';
 
@@ -24,7 +24,7 @@ export function newestBindings({ last }: LiveProbe): Bindings | undefined {
   return last && bindingsOf(last.observation, last.verdict.reason);
 }
 
-export function resultOf(definition: Probe, observation: Observation, verdict: Verdict): Result {
+export function resultOf(definition: Probe, observation: Observation, verdict: Verdict, show: Show): Result {
   return {
     probe: definition.name,
     at: observation.startedAt,
@@ -34,7 +34,7 @@ export function resultOf(definition: Probe, observation: Observation, verdict: V
     revision: definition.revision,
     // A pass and a warning have every `expect` true; only a failure must be looked at again.
     error: verdict.kind === 'fail' && windowlessError(definition, observation),
-    values: recordedValues(definition, observation),
+    values: recordedValues(definition, observation, show),
   };
 }
 
