@@ -9,7 +9,7 @@ import { judge } from '../torture/judgement.ts';
 import { newProgress, settle, suffer } from '../torture/ordeal.ts';
 
 const SEED = 'suite';
-const KILLS = 15;
+const KILLS = 12;
 
 it('loses no incident and no alert, and runs no fix twice, however often it is killed', {
   timeout: 300_000,

@@ -66,10 +66,11 @@ async function liveAndDie(arena: Arena, { seed, kills, breaks: earlier }: Progre
   const round = planRound(seed, kills + 1);
   const daemon = await arena.start({ ready: false, environment: variablesOf(round) });
   const dead = new AbortController();
+  if (!round.whileStarting) await begun(daemon);
   const breaking = breakThings(arena, { planned: round.breaks, earlier, dead: dead.signal });
   const ended = daemon.exited.then(() => 'ended' as const);
   const how = await Promise.race([ended, sleep(round.livesMs, 'kill' as const)]);
-  const started = daemon.log.some(({ event }) => event === 'started');
+  const started = hasStarted(daemon);
   if (how === 'kill') await daemon.kill();
   const code = await daemon.exited;
   dead.abort();
@@ -79,6 +80,19 @@ async function liveAndDie(arena: Arena, { seed, kills, breaks: earlier }: Progre
   const byItself = round.failpoint?.name ?? 'nothing known';
   const death = how === 'ended' ? byItself : started ? 'by hand' : 'while starting';
   return { death, breaks, ...(mishap !== undefined && { mishap }) };
+}
+
+/** It has started, or has died before. */
+async function begun(daemon: Daemon): Promise<void> {
+  let over = false;
+  void daemon.exited.then(() => {
+    over = true;
+  });
+  await until(() => over || hasStarted(daemon), { withinMs: 60_000, what: 'the daemon to start' });
+}
+
+function hasStarted({ log }: Daemon): boolean {
+  return log.some(({ event }) => event === 'started');
 }
 
 function variablesOf({ failpoint }: Round): Readonly<Record<string, string>> {

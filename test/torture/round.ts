@@ -11,7 +11,7 @@ export type ServiceName = (typeof SERVICES)[number];
 export interface PlannedBreak {
   readonly service: ServiceName;
   readonly how: Break;
-  /** After the start of the round; at the daemon's death at the latest. */
+  /** From where `livesMs` counts; at the daemon's death at the latest. */
   readonly afterMs: number;
   /** How the next fix behaves. */
   readonly fix: FixMode;
@@ -20,7 +20,9 @@ export interface PlannedBreak {
 }
 
 export interface Round {
-  /** From the start of the daemon's process to kill -9. */
+  /** Killed before it has started, if it takes that long. */
+  readonly whileStarting: boolean;
+  /** Until kill -9: from the moment it has started, or from the start of its process. */
   readonly livesMs: number;
   /** It kills itself at this step instead, if it gets there in time. */
   readonly failpoint?: { readonly name: Failpoint; readonly passage: number };
@@ -46,10 +48,11 @@ const STEPS: readonly [Failpoint, ...Failpoint[]] = [
 export function planRound(seed: string, number: number): Round {
   const random = seeded(`${seed}/${number}`);
   const failpoint = random.chance(0.4) ? planFailpoint(random) : undefined;
-  const livesMs = random.chance(0.2) && !failpoint ? random.between(0, 1_200) : random.between(1_500, 6_000);
+  const whileStarting = random.chance(0.2) && !failpoint;
+  const livesMs = failpoint ? FAILPOINT_MS : whileStarting ? random.between(0, 1_200) : random.between(0, 5_000);
   const breaks = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => planBreak(random, livesMs));
   return {
-    livesMs: failpoint ? FAILPOINT_MS : livesMs,
+    ...{ whileStarting, livesMs },
     ...(failpoint && { failpoint }),
     pauseMs: random.chance(0.5) ? 0 : random.between(0, 800),
     breaks: breaks.sort((one, other) => one.afterMs - other.afterMs),
@@ -57,7 +60,7 @@ export function planRound(seed: string, number: number): Round {
 }
 
 /** How long the daemon is given to reach its failpoint. */
-const FAILPOINT_MS = 9_000;
+const FAILPOINT_MS = 6_000;
 
 function planFailpoint(random: Random): NonNullable<Round['failpoint']> {
   const name = random.pick(STEPS);
@@ -68,7 +71,7 @@ function planBreak(random: Random, livesMs: number): PlannedBreak {
   return {
     service: random.pick(SERVICES),
     how: random.pick(['kill', 'hang', '500']),
-    afterMs: random.between(0, livesMs),
+    afterMs: random.between(0, livesMs / 2),
     fix: random.chance(0.6) ? 'works' : random.pick(['idles', 'fails', 'lasts 300', 'lasts 1500', 'lasts 8000']),
     eager: random.chance(0.15),
   };
