@@ -6,12 +6,12 @@ import { createRequire } from 'node:module';
 import { uptime } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import type { CliIo } from './cli/io.ts';
-import { runProgram } from './cli/program.ts';
 
-// A probe's objects live for milliseconds, yet V8 lets the heap grow to several times what lives before it cleans up. Two
-// thirds of that growth for a tenth more time per probe: docs/performance.md.
+// A probe's objects live for milliseconds, yet V8 lets the heap grow to several times what lives before it cleans up: two
+// thirds less memory for a tenth more time per probe (docs/performance.md). Set before the program itself is loaded.
 setFlagsFromString('--optimize-for-size');
 setFlagsFromString('--semi-space-growth-factor=1');
+const { runProgram } = await import('./cli/program.ts');
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
