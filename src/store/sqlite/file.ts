@@ -79,7 +79,7 @@ function configure(database: Database.Database): void {
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');
   database.pragma('foreign_keys = ON');
-  database.pragma('cache_size = -8192');
+  database.pragma('cache_size = -2048');
   database.pragma('journal_size_limit = 16777216');
 }
 
