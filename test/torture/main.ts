@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openArena } from './arena.ts';
+import { type Arena, openArena } from './arena.ts';
 import { gather } from './evidence.ts';
 import { type Finding, judge } from './judgement.ts';
 import { newProgress, type Progress, settle, suffer } from './ordeal.ts';
@@ -43,6 +43,7 @@ process.exitCode = (await torture()) ? 0 : 1;
 
 async function torture(): Promise<boolean> {
   const arena = await openArena({ folder, slackBurst: SLACK_BURST });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp(arena));
   try {
     const progress = await suffer(arena, begun, { kills, untilMs }, (now) => {
       write(now);
@@ -58,6 +59,13 @@ async function torture(): Promise<boolean> {
   } finally {
     await arena.close();
   }
+}
+
+/** What was reached is on file after each kill: the services and the daemon are all there is to end. */
+async function giveUp(arena: Arena): Promise<never> {
+  await arena.close();
+  console.log(`given up: go on with --resume ${file}`);
+  process.exit(130);
 }
 
 function isKept({ violations }: Finding): boolean {
