@@ -106,7 +106,10 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       reason: verdict.reason,
       latency_ms: observation.latencyMs,
     });
-    if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') return QUIET;
+    if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') {
+      // What our own lag hid may be the change that an event woke us for: ask again after `retry_every`.
+      return { confirming: verdict.unknown === 'suspect' };
+    }
     probe.judgedAt = probe.endedAt;
     if (probe.untracked) return { confirming: true };
     return advance(probe, observation, verdict);

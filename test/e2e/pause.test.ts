@@ -118,4 +118,19 @@ describe('an event loop that is blocked for three seconds', () => {
     const self = await untilIncident(daemon, 'stall', 'open');
     expect(self.cause).toMatch(/was blocked for .* by its own work/);
   });
+
+  it('asks again soon where it could not tell, however long the interval is', async () => {
+    scene = await setScene((targets) => ({
+      'probes/rare.yaml': probesFile(probe(targets, 'rare', ['every: 1h', 'retry_every: 300ms'])),
+    }));
+    const daemon = await scene.start({
+      environment: {
+        [FAILPOINT_VARIABLE]: 'observed=spin:3000',
+        [FAILPOINT_CONSENT.name]: FAILPOINT_CONSENT.value,
+      },
+    });
+    await untilState(daemon, 'rare', 'up');
+    const [first] = daemon.log.filter(({ event }) => event === 'probe_ran');
+    expect(first?.['verdict']).toBe('unknown');
+  });
 });
