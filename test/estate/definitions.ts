@@ -7,7 +7,7 @@ import type { Targets } from './targets.ts';
 export function probe(targets: Targets, name: string, more: readonly string[] = []): string {
   const given = (key: string, usual: string) => (more.some((line) => line.startsWith(`${key}:`)) ? [] : [usual]);
   const lines = [
-    ...(more.some((line) => /^(http|docker|exec|tcp|heartbeat):/.test(line))
+    ...(more.some((line) => /^(http|docker|exec|tcp|heartbeat|host):/.test(line))
       ? []
       : [`http: { url: "${targets.url(name)}" }`]),
     ...given('every', 'every: 200ms'),

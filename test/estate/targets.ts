@@ -48,7 +48,7 @@ export async function startTargets(): Promise<Targets> {
     response.once('close', () => {
       waiting -= 1;
     });
-    const [, kind, target = '', fix = '', effect] = (request.url ?? '').split('/');
+    const [, kind, target = '', fix = '', effect] = new URL(request.url ?? '', 'http://127.0.0.1').pathname.split('/');
     if (kind === 'fix') {
       fixes.push({ at: Date.now(), fix, target });
       if (effect === 'mends') modes.set(target, 'ok');

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { missingParts } from '../../scripts/debian.ts';
+import { probeTypes } from '../../src/probe-types/index.ts';
+import { type Daemon, freePort, until } from '../estate/daemon.ts';
+import { probe, probesFile } from '../estate/definitions.ts';
+import { type Scene, setScene, untilState } from '../estate/scene.ts';
+
+const REPOSITORY = resolve(import.meta.dirname, '../..');
+const missing = missingParts().some((part) => part.package === 'prometheus');
+
+const promtool = (argv: readonly string[], input?: string) =>
+  spawnSync('promtool', argv, { input, encoding: 'utf8', cwd: REPOSITORY });
+
+interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [number, string];
+}
+
+describe.skipIf(missing)('Prometheus with the configuration of this repository', () => {
+  let scene: Scene;
+  let daemon: Daemon;
+  let folder: string;
+  let prometheus: ChildProcess;
+  let url: string;
+
+  async function query(expression: string): Promise<readonly Sample[]> {
+    const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expression)}`);
+    return ((await response.json()) as { data: { result: Sample[] } }).data.result;
+  }
+
+  beforeAll(async () => {
+    scene = await setScene((targets) => ({
+      'probes/all.yaml': probesFile(
+        probe(targets, 'web', ['export: [latency_ms]']),
+        probe(targets, 'queried', [`http: { url: "${targets.url('queried')}?token=1" }`]),
+        probe(targets, 'port', ['tcp: { host: 127.0.0.1, port: 1 }']),
+        probe(targets, 'script', ['exec: { argv: ["/bin/true"] }']),
+        probe(targets, 'job', ['heartbeat: { key: a-key-of-a-job, period: 1h }']),
+        probe(targets, 'container', ['docker: { container: web, socket: "/nowhere/docker.sock" }']),
+        probe(targets, 'machine', ['host: {}', 'every: 1s', 'timeout: 1s']),
+        probe(targets, 'absent', [`http: { url: "\${NOWHERE}" }`]),
+      ),
+    }));
+    scene.targets.set('queried', 'broken');
+    daemon = await scene.start();
+    await untilState(daemon, 'web', 'up');
+    await untilState(daemon, 'queried', 'down');
+    await untilState(daemon, 'machine', 'up');
+
+    folder = await mkdtemp(join(tmpdir(), 'brainstem-prometheus-'));
+    const written = await readFile(join(REPOSITORY, 'prometheus.yml'), 'utf8');
+    const moved = written.replace('127.0.0.1:9911', `127.0.0.1:${scene.port}`).replaceAll('15s', '1s');
+    await writeFile(join(folder, 'prometheus.yml'), moved);
+    await copyFile(join(REPOSITORY, 'prometheus.rules.yml'), join(folder, 'prometheus.rules.yml'));
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    prometheus = spawn(
+      'prometheus',
+      [
+        `--config.file=${join(folder, 'prometheus.yml')}`,
+        `--storage.tsdb.path=${join(folder, 'data')}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+      ],
+      { stdio: 'ignore' },
+    );
+    await until(async () => (await fetch(`${url}/-/ready`)).status === 200, { what: 'Prometheus to be ready' });
+  });
+
+  afterAll(async () => {
+    if (prometheus && prometheus.exitCode === null) {
+      const ended = once(prometheus, 'exit');
+      prometheus.kill('SIGKILL');
+      await ended;
+    }
+    await scene?.close();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is accepted by promtool, as it stands', async () => {
+    expect(promtool(['check', 'config', 'prometheus.yml'])).toMatchObject({ status: 0, stderr: '' });
+    expect(promtool(['check', 'rules', 'prometheus.rules.yml'])).toMatchObject({ status: 0, stderr: '' });
+    expect(await readFile(join(REPOSITORY, 'prometheus.yml'), 'utf8')).toContain('127.0.0.1:9911');
+  });
+
+  it('scrapes the daemon, and sees each probe under the address of its target', async () => {
+    await until(async () => (await query('up{job="brainstem"}'))[0]?.value[1] === '1', { what: 'the target to be up' });
+    const { targets } = scene;
+    const seen = await until(
+      async () => {
+        const samples = await query('probe_success');
+        return samples.length >= 6 && samples;
+      },
+      { what: 'a sample of every probe' },
+    );
+    const byProbe = new Map(
+      seen.map(({ metric, value }) => [metric['probe'], { instance: metric['instance'], value: value[1] }]),
+    );
+    expect(byProbe.get('web')).toEqual({ instance: targets.url('web'), value: '1' });
+    expect(byProbe.get('queried')).toEqual({ instance: targets.url('queried'), value: '0' });
+    expect(byProbe.get('port')).toEqual({ instance: '127.0.0.1:1', value: '0' });
+    expect(byProbe.has('absent')).toBe(false);
+    const down = await query('brainstem_probe_state{state="down"} == 1');
+    expect(down.map(({ metric }) => metric['probe'])).toContain('queried');
+  });
+
+  it('finds every metric that its rules ask for', async () => {
+    const rules = await readFile(join(REPOSITORY, 'prometheus.rules.yml'), 'utf8');
+    const exposed = await (await daemon.fetch('/metrics')).text();
+    const asked = new Set(rules.match(/\b(brainstem|probe)_[a-z_]+\b/g));
+    // Only https targets have certificates, and only with a remediation there are attempts.
+    for (const name of ['probe_ssl_earliest_cert_expiry', 'brainstem_remediation_attempts_total']) asked.delete(name);
+    for (const name of asked) expect(exposed).toMatch(new RegExp(`^${name}(\\{| )`, 'm'));
+    await until(
+      async () => {
+        const response = await fetch(`${url}/api/v1/rules`);
+        const { data } = (await response.json()) as { data: { groups: { rules: { health: string }[] }[] } };
+        const health = data.groups.flatMap((group) => group.rules.map((rule) => rule.health));
+        return health.length > 5 && health.every((each) => each === 'ok');
+      },
+      { what: 'every rule to be evaluated' },
+    );
+  });
+
+  it('gets metrics that promtool finds nothing wrong with, from every type of probe', async () => {
+    const { probes } = await daemon.api<{ probes: { type: string; last_run_at?: string }[] }>('probes');
+    const used = new Set(probes.filter(({ last_run_at }) => last_run_at).map(({ type }) => type));
+    expect([...used].sort()).toEqual(Object.keys(probeTypes).sort());
+    const metrics = await (await daemon.fetch('/metrics')).text();
+    expect(promtool(['check', 'metrics'], metrics)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  });
+});
