@@ -2,6 +2,7 @@
  * kill -9 between any two steps of the straight line. What the service, its fix and the fake Slack wrote down by themselves is
  * compared with what the daemon's store says after the next start.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FAILPOINT_CONSENT, FAILPOINT_VARIABLE } from '../../src/failpoint.ts';
 import type { Store } from '../../src/ports.ts';
@@ -272,6 +273,21 @@ describe('kill -9', { timeout: 120_000 }, () => {
     expect(stage.slack.messages()).toHaveLength(1);
     expect(heard('opened')).toHaveLength(1);
     expect(heard('reopened')).toEqual([]);
+  });
+
+  it('while the next daemon starts already: that one waits until the file is free', async () => {
+    stage = await setStage();
+    const dying = await stage.start();
+    // As the kernel does with one whose end takes long: it holds the file, and does nothing.
+    dying.signal('SIGSTOP');
+    const next = await stage.start({ ready: false });
+    await sleep(1_500);
+    await dying.kill();
+    await until(async () => (await next.fetch('/-/ready')).status === 200, {
+      ...UP,
+      what: 'the next daemon to be ready',
+    });
+    await seen(next, 'up');
   });
 
   it('while a page is held: the hold ends when it would have ended', async () => {

@@ -9,8 +9,8 @@ const APPLICATION_ID = 0x42524e53;
 /** Pages of this size; SQLite would take a file without one whole page for a new one, and write into it. */
 const PAGE_BYTES = 4_096;
 
-/** How long a daemon that is just stopping may still hold the file. */
-const BUSY_TIMEOUT_MS = 250;
+/** How long a daemon that was just killed, or is just stopping, may still hold the file. */
+const BUSY_TIMEOUT_MS = 3_000;
 
 /** Up to this size the whole file is checked at each start (about 1 s); above it all tables but the results are. */
 const WHOLE_CHECK_BYTES = 256 * 2 ** 20;
