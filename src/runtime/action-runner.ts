@@ -3,6 +3,7 @@
  */
 import { AppError, messageOf } from '../errors.ts';
 import type { ActionInput, ActionOutput, ActionTypes, Clock, Context, Log } from '../ports.ts';
+import { giveUp } from './give-up.ts';
 
 export type ActionRunner = (
   type: string,
@@ -19,6 +20,9 @@ export interface ActionRunnerParts {
   readonly stopping: AbortSignal;
 }
 
+/** TERM, a moment, KILL and the looks at what is left take less; what has not ended by then is broken. */
+const GRACE_MS = 10_000;
+
 export function createActionRunner({
   actionTypes,
   clock,
@@ -32,21 +36,21 @@ export function createActionRunner({
     stopping.addEventListener('abort', abort, { once: true });
     const late = new DOMException('the deadline has passed', 'TimeoutError');
     const timer = setTimeout(() => deadline.abort(late), timeoutMs);
+    const given = giveUp(deadline.signal, GRACE_MS, 'action_ignored_deadline', 'the act did not end at its deadline');
     try {
       const action = actionTypes[type];
       if (!action) throw new AppError('action_type_unknown', `no action type is called ${type}`);
-      return await action.run(spec, input, {
-        signal: deadline.signal,
-        timeoutMs,
-        clock,
-        log,
+      const context: Context = {
+        ...{ signal: deadline.signal, timeoutMs, clock, log },
         ...(environment && { environment }),
-      });
+      };
+      return await Promise.race([action.run(spec, input, context), given.promise]);
     } catch (error) {
       log.error('action_threw', { type, remediation: input.remediation, error });
       return { done: false, error: messageOf(error) };
     } finally {
       clearTimeout(timer);
+      given.cancel();
       stopping.removeEventListener('abort', abort);
     }
   };

@@ -6,6 +6,7 @@ import { AppError, messageOf } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Observation, Probe } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
+import { giveUp } from './give-up.ts';
 import type { StallMonitor } from './stall-monitor.ts';
 
 export interface RunnerParts {
@@ -79,7 +80,7 @@ async function runType(probe: Probe, deadline: AbortController, parts: RunnerPar
     log,
     ...(environment && { environment }),
   };
-  const given = giveUp(deadline.signal);
+  const given = giveUp(deadline.signal, GRACE_MS, 'probe_ignored_deadline', 'the probe did not end at its deadline');
   try {
     const folder = resolve(parts.home(), dirname(probe.location.file));
     const type = probeTypes[probe.type];
@@ -111,30 +112,4 @@ function fieldsRead(probe: Probe): ReadonlySet<string> {
   const reads = new Set([...paths, ...probe.exportFields].map((path) => path.split('.', 1)[0] as string));
   READS.set(probe, reads);
   return reads;
-}
-
-/** Rejects when a run outlives its aborted signal. */
-function giveUp(signal: AbortSignal): { promise: Promise<never>; cancel(): void } {
-  let timer: NodeJS.Timeout | undefined;
-  const { promise, reject } = rejectable();
-  const late = () => reject(new AppError('probe_ignored_deadline', 'the probe did not end at its deadline'));
-  const aborted = () => {
-    timer = setTimeout(late, GRACE_MS);
-  };
-  signal.addEventListener('abort', aborted, { once: true });
-  return {
-    promise,
-    cancel() {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', aborted);
-    },
-  };
-}
-
-function rejectable(): { promise: Promise<never>; reject(error: Error): void } {
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<never>((_, rejected) => {
-    reject = rejected;
-  });
-  return { promise, reject };
 }
