@@ -9,9 +9,12 @@ export interface AttemptJournal {
   /** The row is committed when it returns. */
   save(attempt: Attempt): Promise<Attempt>;
   tell(attempt: Attempt, kind: string, text: string): Promise<void>;
-  /** Writes an attempt that is over, frees its lock and tells it, in one transaction: a kill leaves none of them alone. */
+  /**
+   * Writes an attempt that is over, frees its lock and tells it, in one transaction: a kill leaves none of them alone. One
+   * that a change of state has healed a moment ago stays healed, and is returned.
+   */
   close(over: Attempt, telling: Telling): Promise<Attempt>;
-  /** Closes an attempt that acted. */
+  /** Closes an attempt that acted; returns it as it ended. */
   end(attempt: Attempt, state: 'failed' | 'unknown' | 'healed', text: string): Promise<Attempt>;
   /** Counts and tells a healing that is on record already. */
   healed(attempt: Attempt, text: string): Promise<Attempt>;
@@ -42,14 +45,25 @@ export function createAttemptJournal({ store, clock, log, meter, desk }: Journal
   }
 
   async function close(over: Attempt, { kind, text, alert }: Telling): Promise<Attempt> {
+    let written = over;
     const also = async (queries: StoreQueries) => {
+      const stored = await queries.attempt(over.id);
+      if (stored?.state === 'healed') written = stored;
+      if (written !== over) return false;
       await queries.updateAttempt(over);
       await queries.releaseLock(over.resource, over.fence);
+      return true;
     };
     if (over.incidentId === undefined) await store.transaction(also);
     else await desk.note(over.incidentId, { kind, text, also }, alert ? 'progress' : undefined);
-    report(over);
-    return over;
+    if (written === over) report(over);
+    return written;
+  }
+
+  async function healed(attempt: Attempt, text: string): Promise<Attempt> {
+    measure(attempt);
+    if (attempt.incidentId !== undefined) await desk.note(attempt.incidentId, { kind: 'attempt_healed', text });
+    return attempt;
   }
 
   return {
@@ -65,14 +79,11 @@ export function createAttemptJournal({ store, clock, log, meter, desk }: Journal
     async end(attempt, state, text) {
       const over: Attempt = { ...attempt, state, endedAt: clock.now() };
       // A healed one is told by the message that the incident is over.
-      await close(over, { kind: `attempt_${state}`, text, alert: state !== 'healed' });
+      const written = await close(over, { kind: `attempt_${state}`, text, alert: state !== 'healed' });
+      if (written !== over) return healed(written, `${attempt.remediation} healed it`);
       measure(over);
       return over;
     },
-    async healed(attempt, text) {
-      measure(attempt);
-      if (attempt.incidentId !== undefined) await desk.note(attempt.incidentId, { kind: 'attempt_healed', text });
-      return attempt;
-    },
+    healed,
   };
 }

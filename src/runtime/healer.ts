@@ -33,8 +33,8 @@ export interface Remediated {
 
 export interface Healer {
   start(): void;
-  /** Something changed: look at every open incident again, now. */
-  look(): void;
+  /** Something changed for this probe, or for all: look at their open incidents again, now. */
+  look(probe?: string): void;
   /** A fix by hand. Errors: NotFoundError. */
   remediate(request: RemediateRequest): Promise<Remediated>;
   /** Follows an attempt that an earlier process left; nothing else is tried on its probe meanwhile. */
@@ -51,21 +51,31 @@ export function createHealer(parts: HealerParts): Healer {
   const { store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration, live } = parts;
   /** By probe: one attempt at a time, whoever asked for it. */
   const busy = new Map<string, Promise<unknown>>();
+  /** By incident, monotonic ms. */
   const lookAgainAt = new Map<number, number>();
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
   function tick(): void {
     if (stopped) return;
-    const now = clock.now();
+    const now = clock.monotonic();
+    for (const id of lookAgainAt.keys()) if (!desk.byId(id)) lookAgainAt.delete(id);
     for (const incident of desk.open()) {
       if (incident.source !== 'probe') continue;
-      if (incident.holdUntil !== undefined && incident.holdUntil <= now) {
-        keep(outcomes.release(incident.id, 'the fix took longer than page_after allows'));
-      }
+      if (holdIsOver(incident)) keep(outcomes.release(incident.id, 'the fix took longer than page_after allows'));
       const waits = (lookAgainAt.get(incident.id) ?? 0) > now;
       if (!waits && !busy.has(incident.subject) && isHealable(incident)) occupy(incident.subject, consider(incident));
     }
+  }
+
+  /** A clock that was set back does not lengthen a hold: no page waits longer than `page_after` from now. */
+  function holdIsOver({ subject, holdUntil }: Incident): boolean {
+    const leftMs = holdUntil === undefined ? undefined : holdUntil - clock.now();
+    return leftMs !== undefined && (leftMs <= 0 || leftMs > (live(subject)?.definition.pageAfterMs ?? 0));
+  }
+
+  function lookAgainIn(incident: Incident, delayMs: number): void {
+    lookAgainAt.set(incident.id, clock.monotonic() + delayMs);
   }
 
   function isHealable({ subject, degraded, parentId, exhausted }: Incident): boolean {
@@ -75,7 +85,7 @@ export function createHealer(parts: HealerParts): Healer {
   }
 
   async function consider(incident: Incident): Promise<void> {
-    lookAgainAt.set(incident.id, clock.now() + LOOK_MS);
+    lookAgainIn(incident, LOOK_MS);
     const probe = live(incident.subject);
     if (!probe) return;
     const fix = await nextFix.of(probe, incident);
@@ -86,7 +96,8 @@ export function createHealer(parts: HealerParts): Healer {
       lookAgainAt.delete(incident.id);
       return;
     }
-    lookAgainAt.set(incident.id, answer.plan.retryAt ?? clock.now() + REFUSED_LOOK_MS);
+    const { retryAt } = answer.plan;
+    lookAgainIn(incident, retryAt === undefined ? REFUSED_LOOK_MS : retryAt - clock.now());
     await outcomes.refused(incident, fix, answer.plan, answer.attempt);
   }
 
@@ -94,7 +105,7 @@ export function createHealer(parts: HealerParts): Healer {
     const guarded = work
       .catch((error: unknown) => log.error('healer_failed', { subject, error }))
       .finally(() => {
-        busy.delete(subject);
+        if (busy.get(subject) === guarded) busy.delete(subject);
         tick();
       });
     busy.set(subject, guarded);
@@ -116,6 +127,7 @@ export function createHealer(parts: HealerParts): Healer {
     if (busy.has(probeName)) {
       return { plan: { go: false, refusal: 'locked', detail: `a fix for ${probeName} is under way` }, would };
     }
+    if (stopped) return { plan: { go: false, refusal: 'stopping', detail: 'the daemon is stopping' }, would };
     const work = attempt({ ...question, requestedBy: by });
     occupy(probeName, work);
     return { ...(await work), would };
@@ -127,8 +139,10 @@ export function createHealer(parts: HealerParts): Healer {
       timer.unref();
       tick();
     },
-    look() {
-      lookAgainAt.clear();
+    look(probe) {
+      const incident = probe === undefined ? undefined : desk.ofProbe(probe);
+      if (probe === undefined) lookAgainAt.clear();
+      else if (incident) lookAgainAt.delete(incident.id);
       tick();
     },
     remediate,
@@ -136,7 +150,7 @@ export function createHealer(parts: HealerParts): Healer {
     async stop() {
       stopped = true;
       clearInterval(timer);
-      await Promise.all(busy.values());
+      while (busy.size > 0) await Promise.all(busy.values());
     },
   };
 }

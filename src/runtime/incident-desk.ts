@@ -24,8 +24,8 @@ export interface Note {
   readonly kind: string;
   readonly text: string;
   readonly actor?: string;
-  /** What is written in the same transaction. */
-  also?(queries: StoreQueries): Promise<void>;
+  /** What is written in the same transaction. False: nothing else is. */
+  also?(queries: StoreQueries): Promise<boolean>;
 }
 
 export interface SelfTrouble {
@@ -162,8 +162,8 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
       serial(async () => {
         const incident = open.get(id) ?? (await store.incident(id));
         await commit(async (queries) => {
-          await also?.(queries);
-          if (!incident) return;
+          const wanted = (await also?.(queries)) ?? true;
+          if (!incident || !wanted) return;
           await queries.addTimeline(timelineEntry(incident, clock.now(), kind, text, actor));
           if (alert && incident.paged) await announce(queries, { kind: alert, incident, note: text });
         });

@@ -24,7 +24,7 @@ export interface KinshipParts {
   live(name: string): LiveProbe | undefined;
   wake(name: string): void;
   holdUntil(live: LiveProbe): Promise<number | undefined>;
-  onChanged(): void;
+  onChanged(probe: string): void;
 }
 
 /** A child that opened up to this long before its root is adopted. */
@@ -58,29 +58,39 @@ export function createKinship({ clock, desk, dependencies, live, wake, holdUntil
       if (probe.state.state !== 'unknown') wakeWaiting(probe.definition.name);
     },
     async release(probe, verdict) {
+      if (!stillWrong(probe, verdict)) return;
       const child = desk.ofProbe(probe.definition.name);
-      if (child?.parentId === undefined || verdict.kind !== 'fail' || desk.byId(child.parentId)) return;
+      if (child?.parentId === undefined || desk.byId(child.parentId)) return;
+      const isSame = ({ parentId }: Incident) => parentId === child.parentId;
       const other = dependencies.downRoot(probe.definition);
       const root = other && desk.ofProbe(other.definition.name);
       const seen = { cause: verdict.summary, reason: verdict.reason };
       if (root) {
-        await desk.edit(child.id, { edit: (rest) => ({ ...rest, ...seen, parentId: root.id }), ...adoption(root) });
+        const edit = (now: Incident) => (isSame(now) ? { ...now, ...seen, parentId: root.id } : undefined);
+        await desk.edit(child.id, { edit, ...adoption(root) });
         return;
       }
-      const hold = await holdUntil(probe);
+      const hold = child.paged || probe.state.state !== 'down' ? undefined : await holdUntil(probe);
       const page = hold === undefined && !child.paged;
       await desk.edit(child.id, {
-        edit: ({ parentId: _parent, ...rest }) => ({
-          ...{ ...rest, ...seen, paged: rest.paged || page },
-          ...(hold !== undefined && { holdUntil: hold }),
-        }),
+        edit(now) {
+          const { parentId: _parent, ...rest } = now;
+          if (!isSame(now)) return undefined;
+          return { ...rest, ...seen, paged: rest.paged || page, ...(hold !== undefined && { holdUntil: hold }) };
+        },
         kind: 'released',
         text: 'its root is up again, but it still fails',
         ...(page && { alert: 'opened' as const }),
       });
-      onChanged();
+      onChanged(probe.definition.name);
     },
   };
+}
+
+/** The newest verdict agrees with the state: it is not about to get better. */
+function stillWrong({ state: { state } }: LiveProbe, { kind }: Verdict): boolean {
+  if (state === 'degraded') return kind === 'warn' || kind === 'fail';
+  return (state === 'down' && kind === 'fail') || (state === 'unknown' && kind === 'unknown');
 }
 
 function adoption(root: Incident): { readonly kind: string; readonly text: string } {

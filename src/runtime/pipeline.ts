@@ -28,7 +28,7 @@ export interface PipelineParts {
   /** Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. */
   holdUntil(live: LiveProbe): Promise<number | undefined>;
   /** After a commit: whoever heals looks again. */
-  onChanged(): void;
+  onChanged(probe: string): void;
   /** Takes secrets out of what is told and stored; conditions see the truth. */
   redact(text: string): string;
   /** Aborts when the daemon stops, and with it every run under way. */
@@ -38,6 +38,8 @@ export interface PipelineParts {
 export interface Pipeline {
   /** One run of a probe from start to stored verdict, or the one under way. Never rejects. */
   runNow(name: string): Promise<{ readonly confirming: boolean }>;
+  /** One run that begins now, after the one under way. Never rejects. */
+  runAfresh(name: string): Promise<{ readonly confirming: boolean }>;
   readonly dependencies: Dependencies;
   /** Resolves when no run is under way. */
   idle(): Promise<void>;
@@ -166,12 +168,16 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       incident: written.incident?.id,
     });
     await kinship.follow(probe, written);
-    onChanged();
+    onChanged(probe.definition.name);
     return tracked;
   }
 
   return {
     runNow,
+    async runAfresh(name) {
+      await underWay.get(name)?.ended;
+      return runNow(name);
+    },
     dependencies,
     async idle() {
       while (underWay.size > 0) await Promise.all([...underWay.values()].map(({ ended }) => ended));

@@ -12,6 +12,8 @@ import type { ScheduledProbe } from './scheduler.ts';
 export interface ProbeSet {
   get(name: string): LiveProbe | undefined;
   all(): Iterable<LiveProbe>;
+  /** False for one that was paused, removed, or is unconfigured now. */
+  isWatched(probe: LiveProbe): boolean;
   /** The newest result that an earlier process stored. */
   lastResultAt(): number | undefined;
   /** Names of the probes that are new, changed or gone. */
@@ -97,6 +99,7 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
   return {
     get: (name) => probes.get(name),
     all: () => probes.values(),
+    isWatched: (probe) => probes.get(probe.definition.name) === probe && isActive(probe.definition),
     lastResultAt: () => lastResultAt,
     async apply(configuration) {
       const first = probes.size === 0;

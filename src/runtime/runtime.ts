@@ -119,7 +119,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ clock, log, meter, desk, results, run, redact, live: probes.get, all: probes.all },
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
-    onChanged: () => healer.look(),
+    onChanged: (probe) => healer.look(probe),
     stopping: stopping.signal,
   });
   const scheduler = createScheduler({ clock, log, meter, run: pipeline.runNow });
@@ -135,10 +135,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const runAction = createActionRunner({ ...acts, actionTypes: registries.actionTypes, log, environment });
   const journal = createAttemptJournal({ store, clock, log, meter, desk });
   // What can be taken up again by the next start ends at once; an act that has begun may end by itself.
-  const begins = { ...acts, store, journal, runNow: pipeline.runNow, stopping: stopping.signal };
+  const begins = { ...acts, store, journal, runNow: pipeline.runAfresh, stopping: stopping.signal };
   const handOn = createTargetHand({ registries, clock, log, stopping: stopping.signal });
   const intent = createIntent({ ...begins, meter, desk, planner, handOn, runAction });
-  const verify = createVerification(begins);
+  const verify = createVerification({ ...begins, isWatched: probes.isWatched });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });

@@ -4,7 +4,7 @@
 
 import { withoutPasses } from '../engine/track.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Attempt, Remediation } from '../model.ts';
+import type { Attempt, Remediation, VerdictKind } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import type { LiveProbe } from './live-probe.ts';
@@ -18,6 +18,8 @@ export interface VerificationParts {
   readonly clock: Clock;
   readonly journal: AttemptJournal;
   runNow(probe: string): Promise<unknown>;
+  /** False: the probe was paused or removed meanwhile, and cannot be asked. */
+  isWatched(live: LiveProbe): boolean;
   readonly stopping: AbortSignal;
 }
 
@@ -25,49 +27,70 @@ export interface VerificationParts {
 const MIN_PACE_MS = 250;
 
 /** Exit 0 proves nothing: only `recover_after` runs that do not fail, after settling and in time, make it healed. */
-export function createVerification({ store, clock, journal, runNow, stopping }: VerificationParts): Verification {
+export function createVerification(parts: VerificationParts): Verification {
+  const { store, clock, journal, runNow, isWatched, stopping } = parts;
+
   return async function verify(acted, { live, remediation }) {
     const now = clock.now();
     const settleUntil = acted.settleUntil ?? now;
     const verifyUntil = acted.verifyUntil ?? now + remediation.verifyWithinMs;
-    await settle(live, settleUntil - now);
-    if (stopping.aborted) return acted;
-    const verifying = await journal.save({ ...acted, state: 'verifying', settleUntil, verifyUntil });
+    const verifying = await settle(live, settleUntil - now, { ...acted, settleUntil, verifyUntil });
+    if (stopping.aborted) return verifying;
     failpoint('attempt_verifying');
-    const healed = await proof(verifying, live, remediation, verifyUntil);
-    if (healed) return healed;
+    const proven = await proof(verifying, live, remediation, verifyUntil - clock.now());
+    if (proven) return proven;
     if (stopping.aborted) return verifying;
     // Whether an act that a crash interrupted did anything is not known; that it did not heal is.
     const outcome = acted.actedAt === undefined ? 'unknown' : 'failed';
     return journal.end(verifying, outcome, `${remediation.name} did not bring it up in time`);
   };
 
-  /** Runs of the warm-up are seen and stored, but count neither for nor against. */
-  async function settle(live: LiveProbe, durationMs: number): Promise<void> {
+  /**
+   * Runs of the warm-up are seen and stored, but count neither for nor against. They count again only once the row says
+   * that it is verifying: a recovery before that would not know what it verifies.
+   */
+  async function settle(live: LiveProbe, durationMs: number, acted: Attempt): Promise<Attempt> {
     live.untracked = true;
-    await pause(durationMs, stopping);
-    live.state = withoutPasses(live.state);
-    live.untracked = false;
+    try {
+      await pause(durationMs, stopping);
+      return stopping.aborted ? acted : await journal.save({ ...acted, state: 'verifying' });
+    } finally {
+      live.state = withoutPasses(live.state);
+      live.untracked = false;
+    }
   }
 
+  /** A verification whose time was over while the daemon was away asks often enough to know. */
   async function proof(
     verifying: Attempt,
     live: LiveProbe,
     remediation: Remediation,
-    until: number,
+    withinMs: number,
   ): Promise<Attempt | undefined> {
-    const wasDown = live.state.state === 'down';
-    for (let passes = 0; clock.now() < until && !stopping.aborted; ) {
-      await runNow(live.definition.name);
+    const until = clock.monotonic() + withinMs;
+    let asked = 0;
+    for (let passes = 0; !stopping.aborted; asked += 1) {
+      const { recoverAfter } = live.definition;
+      if (clock.monotonic() >= until && (withinMs > 0 || asked >= recoverAfter)) return undefined;
+      const seen = await ask(live);
       // A probe that was DOWN is verified by the transaction that takes it out of DOWN.
       const stored = await store.attempt(verifying.id);
       if (stored?.state === 'healed') return journal.healed(stored, `${remediation.name} healed it`);
-      passes = live.last?.verdict.kind === 'pass' ? passes + 1 : 0;
-      const proven = !wasDown && passes >= live.definition.recoverAfter;
+      if (!isWatched(live)) return journal.end(verifying, 'unknown', `${live.definition.name} is not watched any more`);
+      passes = seen === 'pass' ? passes + 1 : 0;
+      const proven = live.state.state !== 'down' && passes >= recoverAfter;
       if (proven) return journal.end(verifying, 'healed', `${remediation.name} is verified`);
-      await pause(Math.min(paceOf(live, remediation), until - clock.now()), stopping);
+      const leftMs = until - clock.monotonic();
+      await pause(leftMs > 0 ? Math.min(paceOf(live, remediation), leftMs) : MIN_PACE_MS, stopping);
     }
     return undefined;
+  }
+
+  /** undefined: it could not be asked. */
+  async function ask(live: LiveProbe): Promise<VerdictKind | undefined> {
+    const before = live.endedAt;
+    await runNow(live.definition.name);
+    return live.endedAt === before ? undefined : live.last?.verdict.kind;
   }
 }
 
