@@ -55,12 +55,15 @@ export function createCommands(parts: CommandsParts): Commands {
     async acknowledge(id, by) {
       await openIncident(id);
       const acknowledged = await desk.edit(id, {
-        // A held page has reached somebody: that is what it was held for.
-        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, acknowledgedAt: clock.now(), acknowledgedBy: by }),
+        // A held page has reached somebody: that is what it was held for. The others hear of it, and of its end, too.
+        edit: ({ holdUntil, paged, ...rest }) => ({
+          ...{ ...rest, acknowledgedAt: clock.now(), acknowledgedBy: by },
+          paged: paged || holdUntil !== undefined,
+        }),
         kind: 'acknowledged',
         text: `acknowledged by ${by}: no reminders, no automatic fixes`,
         actor: by,
-        alert: 'progress',
+        alert: ({ paged, holdUntil }) => (paged || holdUntil !== undefined ? 'progress' : undefined),
       });
       await audit(by, 'acknowledge', `incident ${id}`);
       return acknowledged ?? openIncident(id);

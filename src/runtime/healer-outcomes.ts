@@ -48,7 +48,8 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
       ...{ resource: fix.resource ?? '', fence: 0, requestedBy: 'healer', intendedAt: now, endedAt: now },
       ...{ state: 'refused', refusal, error: detail },
     });
-    await desk.note(incident.id, { kind: 'refused', text: reason(fix, { refusal, detail }) });
+    const told = refusal === 'awaiting_approval' ? 'progress' : undefined;
+    await desk.note(incident.id, { kind: 'refused', text: reason(fix, { refusal, detail }) }, told);
   }
 
   async function release(incidentId: number, why: string): Promise<void> {
@@ -72,7 +73,8 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
       edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: rest.exhausted || exhausted, paged: true }),
       kind,
       text,
-      alert: incident.paged ? 'escalated' : 'opened',
+      // Asked of what it is by then: its hold may have ended a moment ago.
+      alert: ({ paged }) => (paged ? 'escalated' : 'opened'),
     });
   }
 
