@@ -74,7 +74,9 @@ function opened(facts: ChangeFacts, severity: Severity, degraded: boolean): Inci
 
 /** DEGRADED (or *unknown*) → DOWN raises the same incident; a root or a hold keeps it from paging, as at an opening. */
 function worsened(open: Incident, facts: ChangeFacts): IncidentChange {
-  const quiet = facts.root !== undefined || (facts.holdUntil !== undefined && !open.paged);
+  // A probe that broke while it was down and now sees its target fail as before: nothing got worse.
+  const same = !open.degraded;
+  const quiet = facts.root !== undefined || (facts.holdUntil !== undefined && !open.paged) || (same && open.paged);
   const { parentId: _parent, holdUntil: _hold, ...rest } = open;
   const incident: Omit<Incident, 'id'> = {
     ...rest,
@@ -82,9 +84,9 @@ function worsened(open: Incident, facts: ChangeFacts): IncidentChange {
     reason: facts.reason,
     cause: facts.summary,
     degraded: false,
-    exhausted: false,
+    exhausted: same && open.exhausted,
     ...(facts.root && { parentId: facts.root.id }),
-    ...(quiet && facts.holdUntil !== undefined && { holdUntil: facts.holdUntil }),
+    ...(!open.paged && facts.root === undefined && facts.holdUntil !== undefined && { holdUntil: facts.holdUntil }),
     paged: open.paged || !quiet,
   };
   return {

@@ -42,6 +42,12 @@ describe('incident of a state change', () => {
     });
   });
 
+  it('says nothing when a probe that broke while it was down sees its target fail as before', () => {
+    const again = change({ open: anIncident({ exhausted: true }) });
+    expect(again).toMatchObject({ incident: { severity: 'critical', exhausted: true } });
+    expect(again?.alert).toBeUndefined();
+  });
+
   it('keeps the incident open as a warning from down to degraded', () => {
     expect(change({ to: 'degraded', open: anIncident() })).toMatchObject({
       event: 'lowered',
