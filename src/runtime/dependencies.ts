@@ -54,9 +54,9 @@ export function createDependencies({ clock, live, all, runNow }: DependencyParts
 
   /** The dependency that is DOWN and stands on nothing else that is DOWN. */
   function downRoot(definition: Probe): LiveProbe | undefined {
-    return transitive(definition)
-      .filter(({ state }) => state.state === 'down')
-      .at(-1);
+    const isDown = ({ state }: LiveProbe) => state.state === 'down';
+    const down = transitive(definition).filter(isDown);
+    return down.find((dependency) => !transitive(dependency.definition).some(isDown));
   }
 
   async function check(probe: LiveProbe): Promise<DependencyCheck> {
