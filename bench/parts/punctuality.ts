@@ -10,25 +10,34 @@ import type { Arrival } from './target.ts';
 /** Width of the buckets in which the daemon plans its starts, ms. */
 const BUCKET_MS = 50;
 
+/** What reaches the target so little before its plan is a rounding error, not a run that is an interval late. */
+const ROUNDING_MS = 5;
+
 interface PlannedProbe {
+  readonly target: string;
   readonly next_run_at?: string;
 }
 
 /**
- * Where the buckets lie on the wall clock: ms into each 50 ms. The API tells planned times rounded down to 1 ms, so the
- * latest of all is the nearest.
+ * When each path is planned to be asked next, wall clock. The API rounds these times down to 1 ms, but all lie on one grid
+ * of buckets: the latest within its bucket tells the grid best.
  */
-export async function bucketOffset(daemon: Daemon): Promise<number> {
+export async function plans(daemon: Daemon): Promise<ReadonlyMap<string, number>> {
   const { probes } = await daemon.api<{ probes: readonly PlannedProbe[] }>('probes');
-  const offsets = probes.flatMap(({ next_run_at: at }) => (at === undefined ? [] : [Date.parse(at) % BUCKET_MS]));
-  const first = offsets[0];
+  const planned = probes.flatMap(({ target, next_run_at: at }): [string, number][] =>
+    at === undefined ? [] : [[new URL(target).pathname, Date.parse(at)]],
+  );
+  const first = planned[0]?.[1];
   if (first === undefined) throw new Error('no probe has a planned time');
-  return first + Math.max(...offsets.map((offset) => fromNearest(offset - first)));
+  const grid = first + Math.max(...planned.map(([, at]) => fromNearest(at - first)));
+  return new Map(planned.map(([path, at]) => [path, at + fromNearest(grid - at)]));
 }
 
-/** Milliseconds after its bucket at which each request arrived. */
-export function latenesses(arrivals: readonly Arrival[], offset: number): number[] {
-  return arrivals.map(({ at }) => (((at - offset) % BUCKET_MS) + BUCKET_MS) % BUCKET_MS);
+/** Milliseconds after its plan at which each request arrived. */
+export function latenesses(arrivals: readonly Arrival[], plan: ReadonlyMap<string, number>, everyMs: number): number[] {
+  return arrivals.map(
+    ({ path, at }) => modulo(at - (plan.get(path) ?? Number.NaN) + ROUNDING_MS, everyMs) - ROUNDING_MS,
+  );
 }
 
 /** 99th percentile of how far the time between two requests for the same path is from the interval, ms. */
@@ -45,5 +54,9 @@ export function intervalErrorP99(arrivals: readonly Arrival[], everyMs: number):
 
 /** The representative of a difference modulo the bucket that lies nearest to 0. */
 function fromNearest(difference: number): number {
-  return ((((difference + BUCKET_MS / 2) % BUCKET_MS) + BUCKET_MS) % BUCKET_MS) - BUCKET_MS / 2;
+  return modulo(difference + BUCKET_MS / 2, BUCKET_MS) - BUCKET_MS / 2;
+}
+
+function modulo(value: number, divisor: number): number {
+  return ((value % divisor) + divisor) % divisor;
 }

@@ -5,7 +5,7 @@ import type { Figure, Scenario } from '../figure.ts';
 import { type Cleanup, withCleanups } from '../parts/cleanups.ts';
 import { cpuUs } from '../parts/process-cost.ts';
 import { startBlackboxProbing } from '../parts/prometheus.ts';
-import { bucketOffset, intervalErrorP99, latenesses } from '../parts/punctuality.ts';
+import { intervalErrorP99, latenesses, plans } from '../parts/punctuality.ts';
 import { median, quantile } from '../parts/statistics.ts';
 import { type Arrival, startTarget, type Target } from '../parts/target.ts';
 import { startWatching, watch } from '../parts/watched-home.ts';
@@ -92,9 +92,9 @@ async function lastFirstArrival(target: Target): Promise<number> {
 }
 
 async function measureAlone(daemon: Daemon, target: Target): Promise<{ costUs: number; p99: number }> {
-  const offset = await bucketOffset(daemon);
+  const plan = await plans(daemon);
   const { arrivals, costs } = await window(target, [daemon.pid]);
-  return { costUs: (costs[0] ?? 0) / arrivals.length, p99: quantile(latenesses(arrivals, offset), 0.99) };
+  return { costUs: (costs[0] ?? 0) / arrivals.length, p99: quantile(latenesses(arrivals, plan, EVERY_MS), 0.99) };
 }
 
 async function measureBoth(ourPid: number, theirPids: readonly number[], target: Target) {

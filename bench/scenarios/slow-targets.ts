@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Figure, Scenario } from '../figure.ts';
 import { type Cleanup, withCleanups } from '../parts/cleanups.ts';
-import { bucketOffset, latenesses } from '../parts/punctuality.ts';
+import { latenesses, plans } from '../parts/punctuality.ts';
 import { median, quantile } from '../parts/statistics.ts';
 import { startTarget } from '../parts/target.ts';
 import { startWatching, watch } from '../parts/watched-home.ts';
@@ -10,6 +10,7 @@ import { startWatching, watch } from '../parts/watched-home.ts';
 const HANGING = 50;
 const NAMED = 100;
 const PROBES = 1_000;
+const EVERY_MS = 5_000;
 const WARM_UP_MS = 15_000;
 /** Until each of the slow has begun to be slow. */
 const SETTLE_MS = 5_000;
@@ -33,16 +34,16 @@ async function measure(later: (cleanup: Cleanup) => void, say: (progress: string
     ...named.map((probe) => ({ ...probe, resolver: target.resolver })),
   ];
   say('warm-up');
-  const daemon = await startWatching(probes, '5s', later);
+  const daemon = await startWatching(probes, `${EVERY_MS}ms`, later);
   await sleep(WARM_UP_MS);
 
   async function punctuality(): Promise<number> {
     await sleep(SETTLE_MS);
-    const offset = await bucketOffset(daemon);
+    const plan = await plans(daemon);
     await target.take();
     await sleep(WINDOW_MS);
     const others = (await target.take()).filter(({ path }) => path.startsWith('/plain/'));
-    return quantile(latenesses(others, offset), 0.99);
+    return quantile(latenesses(others, plan, EVERY_MS), 0.99);
   }
 
   const measured: { healthy: number; hanging: number; slowNames: number }[] = [];
