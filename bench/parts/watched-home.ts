@@ -24,7 +24,6 @@ export async function startWatching(
   later: (cleanup: Cleanup) => void,
 ): Promise<Daemon> {
   const home = await createHome({
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of the home
     'brainstem.yml': 'http: { listen: "${LISTEN}" }\n',
     'probes/bench.yaml': probesYaml(probes, every),
   });
