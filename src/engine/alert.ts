@@ -35,9 +35,12 @@ export function composeAlert(facts: AlertFacts): Alert {
 }
 
 /** One line that stands alone, as a phone shows it. */
-function headline({ kind, incident, note, now }: AlertFacts): string {
+function headline(facts: AlertFacts): string {
+  const { kind, incident, note, now } = facts;
   const lasted = formatDuration((incident.resolvedAt ?? now) - incident.activeAt);
-  const state = incident.degraded ? 'degraded' : 'down';
+  if (incident.source === 'self')
+    return kind === 'resolved' ? `${incident.title}: over after ${lasted}` : ownTrouble(facts);
+  const state = stateOf(incident);
   switch (kind) {
     case 'opened':
       return `${incident.title} is ${state}: ${incident.cause}`;
@@ -48,7 +51,9 @@ function headline({ kind, incident, note, now }: AlertFacts): string {
     case 'reminder':
       return `${incident.title} is still ${state} after ${lasted}: ${incident.cause}`;
     case 'resolved':
-      return `${incident.title} is up again after ${lasted}${healer(incident)}`;
+      return incident.resolution === 'by_hand'
+        ? `${incident.title} was closed by hand after ${lasted}: ${note ?? 'resolved'}`
+        : `${incident.title} is up again after ${lasted}${healer(incident)}`;
     case 'healed_itself':
       return `${incident.title} was ${state} for ${lasted} and healed itself${healer(incident)}`;
     case 'closed':
@@ -56,6 +61,16 @@ function headline({ kind, incident, note, now }: AlertFacts): string {
     default:
       return note ?? `${incident.title}: ${incident.cause}`;
   }
+}
+
+function ownTrouble({ kind, incident, note }: AlertFacts): string {
+  return `${incident.title}: ${kind === 'progress' && note !== undefined ? note : incident.cause}`;
+}
+
+/** `internal` is the reason of a probe that is broken: what its target does is not known. */
+function stateOf({ degraded, reason }: Incident): string {
+  if (!degraded) return 'down';
+  return reason === 'internal' ? 'not known' : 'degraded';
 }
 
 function healer({ healedBy }: Incident): string {
