@@ -2,6 +2,7 @@
  * kill -9 between any two steps of the straight line. What the service, its fix and the fake Slack wrote down by themselves is
  * compared with what the daemon's store says after the next start.
  */
+import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FAILPOINT_CONSENT, FAILPOINT_VARIABLE } from '../../src/failpoint.ts';
@@ -10,13 +11,14 @@ import { isAlive, readProcess } from '../../src/shared/process-table.ts';
 import { type Daemon, until } from '../estate/daemon.ts';
 import type { SlackCall } from '../estate/fake-slack.ts';
 import { definitionsOf, type Stage, setStage } from '../estate/stage.ts';
-import { openHome } from '../store/sqlite.ts';
+import { fileOf, openHome } from '../store/sqlite.ts';
 
 let stage: Stage;
 
 afterEach(() => stage.close());
 
-const UP = { withinMs: 25_000 };
+/** Two cores that may be busy with something else. */
+const UP = { withinMs: 60_000 };
 
 /** Makes the daemon kill itself at a named place. */
 function armed(failpoints: string): { readonly environment: Readonly<Record<string, string>> } {
@@ -114,7 +116,7 @@ async function verifyWithin(time: string, fix = ''): Promise<void> {
   await stage.home.write({ [file]: text.replace('verify_within: 10s', `verify_within: ${time}`) });
 }
 
-describe('kill -9', { timeout: 120_000 }, () => {
+describe('kill -9', { timeout: 240_000 }, () => {
   it('when a probe has run but nothing is stored: it is probed again, and no half row stays', async () => {
     stage = await setStage();
     await brokenUnwatched();
@@ -281,7 +283,8 @@ describe('kill -9', { timeout: 120_000 }, () => {
     // As the kernel does with one whose end takes long: it holds the file, and does nothing.
     dying.signal('SIGSTOP');
     const next = await stage.start({ ready: false });
-    await sleep(1_500);
+    await until(() => hasOpen(next.pid, fileOf(stage.home.path)), { ...UP, what: 'the next daemon to open the file' });
+    await sleep(800);
     await dying.kill();
     await until(async () => (await next.fetch('/-/ready')).status === 200, {
       ...UP,
@@ -291,7 +294,7 @@ describe('kill -9', { timeout: 120_000 }, () => {
   });
 
   it('while a page is held: the hold ends when it would have ended', async () => {
-    stage = await setStage('    page_after: 6s');
+    stage = await setStage('    page_after: 10s');
     await verifyWithin('1h', '    idempotent: true');
     await brokenUnwatched();
     await stage.service.nextFix('idles');
@@ -344,7 +347,7 @@ async function dieWhileTheFixRuns(): Promise<number> {
   return fix.pid;
 }
 
-describe('only the probe decides', { timeout: 120_000 }, () => {
+describe('only the probe decides', { timeout: 240_000 }, () => {
   it('exit code 0 while the probe still fails is a failure; a spent limit disarms the fix and tells people', async () => {
     stage = await setStage();
     const { folder } = stage.service;
@@ -405,7 +408,7 @@ remediations:
   });
 });
 
-describe('failpoints', { timeout: 120_000 }, () => {
+describe('failpoints', { timeout: 240_000 }, () => {
   it('do nothing without consent', async () => {
     stage = await setStage();
     const daemon = await stage.start({ environment: { [FAILPOINT_VARIABLE]: 'observed=kill,transition_open=kill' } });
@@ -424,6 +427,10 @@ describe('failpoints', { timeout: 120_000 }, () => {
     expect(await daemon.stop()).toBe(0);
   });
 });
+
+function hasOpen(pid: number, file: string): boolean {
+  return readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === file);
+}
 
 function isRunning(pid: number): boolean {
   const entry = readProcess(pid);
