@@ -109,8 +109,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       latency_ms: observation.latencyMs,
     });
     if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') {
-      // What our own lag hid may be the change that an event woke us for: ask again after `retry_every`.
-      return { confirming: verdict.unknown === 'suspect' };
+      // What our own trouble hid may be the change that an event woke us for: ask again after `retry_every`.
+      return { confirming: true };
     }
     probe.judgedAt = probe.endedAt;
     if (probe.untracked) return { confirming: true };
