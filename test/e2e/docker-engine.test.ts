@@ -7,6 +7,7 @@ import {
   isRefused,
   POLITE,
   setDockerScene,
+  untilAllUp,
   untilStory,
 } from '../estate/docker-scene.ts';
 import { IMAGE } from '../estate/dockerd.ts';
@@ -36,7 +37,7 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)('an engine that is ended by %s an
     await scene.create('slow', IMAGE, '/bin/sleep', '1000');
     await scene.create('kept', '--restart', 'always', ...POLITE);
     daemon = await scene.start();
-    for (const name of ['plain', 'kept']) await untilState(daemon, name, 'up');
+    await untilAllUp(daemon, ['plain', 'kept']);
   }, 180_000);
 
   afterAll(() => scene?.close(), 60_000);

@@ -8,6 +8,7 @@ import {
   isRefused,
   POLITE,
   setDockerScene,
+  untilAllUp,
   untilStory,
 } from '../estate/docker-scene.ts';
 import { IMAGE, IMAGE_HEALTHY } from '../estate/dockerd.ts';
@@ -16,6 +17,9 @@ import { incidentsOf, pass, probeOf, storyKinds, untilState } from '../estate/sc
 const BREAKABLE = ['crashed', 'killed', 'sick', 'hungry', 'hung'] as const;
 const STOPPED = ['stopped', 'restarted', 'removed', 'ours'] as const;
 const WHILE_AWAY = ['away-stopped', 'away-crashed', 'away-forgotten'] as const;
+
+/** The only one of the repository's own containers that is configured. */
+const environment = { POSTGRES_CONTAINER: 'shipped' };
 
 const sh = (script: string) => ['/bin/sh', '-c', script];
 /** Longer than the healer waits before it asks again after a no. */
@@ -43,6 +47,7 @@ async function createContainers(): Promise<void> {
     IMAGE_HEALTHY,
     ...sh('rm -f /tmp/sick; trap "exit 0" TERM; while :; do sleep 1000 & wait; done'),
   );
+  await create('stubborn', IMAGE_HEALTHY, ...sh('rm -f /tmp/sick; exec sleep 1000'));
   for (const name of ['stopped', 'restarted', 'removed', 'behind', ...WHILE_AWAY, 'shipped'])
     await create(name, ...POLITE);
 }
@@ -51,15 +56,17 @@ beforeAll(async () => {
   const watched = [
     ...BREAKABLE.map((name) => ({ name })),
     ...STOPPED.map((name) => (name === 'ours' ? { name, fixes: ['stop-it', 'start-it'] } : { name })),
-    ...WHILE_AWAY.map((name) => ({ name, every: '3s' })),
+    ...WHILE_AWAY.map((name) => ({ name, every: '5s' })),
+    { name: 'stubborn', every: '5s', fixes: ['restart-slowly'] },
   ];
   scene = await setDockerScene(watched, 'behind', {
     'probes/docker.yaml': await readFile('probes/docker.yaml', 'utf8'),
     'remediations/docker.yaml': await readFile('remediations/docker.yaml', 'utf8'),
   });
   await createContainers();
-  daemon = await scene.start({ environment: { POSTGRES_CONTAINER: 'shipped' } });
-  for (const { name } of watched) await untilState(daemon, name, 'up');
+  daemon = await scene.start({ environment });
+  const names = watched.map(({ name }) => name);
+  await untilAllUp(daemon, names);
 }, 180_000);
 
 afterAll(() => scene?.close(), 60_000);
@@ -189,7 +196,7 @@ describe('what happened while the daemon was away', () => {
     await engine.run('kill', '-s', 'CONT', ...Array<string>(260).fill('restarted'));
     await engine.run('stop', 'away-stopped');
     process.kill(await scene.mainPid('away-crashed'), 'SIGKILL');
-    daemon = await scene.start({ environment: { POSTGRES_CONTAINER: 'shipped' } });
+    daemon = await scene.start({ environment });
   }, 90_000);
 
   it('a stop by hand is still a person’s', async () => {
@@ -213,6 +220,25 @@ describe('what happened while the daemon was away', () => {
     expect(story.timeline.find(({ kind }) => kind === 'refused')?.text).toContain('cannot be told apart');
     expect(story.paged).toBe(true);
     expect(await runs('away-forgotten')).toBe('false');
+  });
+});
+
+describe('a restart under way', () => {
+  it('when the daemon is killed is verified by the next one, and not done again', async () => {
+    const since = Date.now() / 1_000;
+    const seen = async (event: string) => {
+      const window = ['--since', String(since), '--until', String(Date.now() / 1_000)];
+      const lines = await scene.engine.run('events', ...window, '-f', 'container=stubborn', '-f', `event=${event}`);
+      return lines.split('\n').filter(Boolean).length;
+    };
+    await scene.engine.run('exec', 'stubborn', 'touch', '/tmp/sick');
+    await until(async () => (await seen('kill')) > 0, { what: 'the engine to begin the restart', withinMs: 45_000 });
+    await daemon.kill();
+    daemon = await scene.start({ environment });
+    const story = await untilStory(daemon, 'stubborn', 'over', isOver);
+    expect(fixesOf(story)).toEqual(['restart-slowly']);
+    expect(story).toMatchObject({ healed_by: 'restart-slowly' });
+    expect(await seen('start')).toBe(1);
   });
 });
 

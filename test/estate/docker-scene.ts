@@ -3,7 +3,7 @@
  */
 import { type Daemon, until } from './daemon.ts';
 import { type Dockerd, IMAGE, startDockerd } from './dockerd.ts';
-import { incidentsOf, type Scene, type SeenStory, setScene } from './scene.ts';
+import { incidentsOf, probeOf, type Scene, type SeenStory, setScene } from './scene.ts';
 import type { Targets } from './targets.ts';
 
 export interface DockerScene extends Scene {
@@ -48,6 +48,8 @@ const REMEDIATIONS = `remediations:
   - name: restart-it
     docker: { restart: { from: probe }, timeout: 1s, ${socket} }
     evidence: [{ docker: { logs: { from: probe }, tail: 20, ${socket} } }]${LIMITS}
+  - name: restart-slowly
+    docker: { restart: { from: probe }, timeout: 5s, ${socket} }${LIMITS}
   - name: stop-it
     docker: { stop: { from: probe }, timeout: 1s, ${socket} }${LIMITS.replace('20s\n    cooldown', '1s\n    cooldown')}
   - name: start-it
@@ -74,7 +76,7 @@ const frontOf = (container: string, targets: Targets) => ({
 const filesOf = (watched: readonly Watched[]) => ({
   'brainstem.yml': 'healing: { budget: 1000 in 10m }\n',
   'probes/containers.yaml': `
-defaults: { timeout: 2s, retry_every: 300ms, fail_after: 2, recover_after: 2 }
+defaults: { retry_every: 300ms, fail_after: 2, recover_after: 2 }
 probes:${watched.map(probeOfContainer).join('')}
 `,
   'remediations/containers.yaml': REMEDIATIONS,
@@ -114,6 +116,14 @@ export async function setDockerScene(
 
 /** Containers on two busy cores take their time. */
 const PATIENCE_MS = 50_000;
+
+/** Waits until all of these probes are up. */
+export async function untilAllUp(daemon: Daemon, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const isUp = async () => (await probeOf(daemon, name)).state === 'up';
+    await until(isUp, { what: `${name} to be up`, withinMs: PATIENCE_MS });
+  }
+}
 
 /** Waits until the newest incident of a probe satisfies the check, and tells its whole story. */
 export async function untilStory(
