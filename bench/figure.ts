@@ -23,7 +23,7 @@ export interface Scenario {
 
 const HEADS = ['figure', 'Brainstem', 'peer', 'ratio', 'at most', ''];
 
-export function ratioOf({ value, peer, ratio }: Figure): number | undefined {
+function ratioOf({ value, peer, ratio }: Figure): number | undefined {
   return ratio ?? (peer && value / peer.value);
 }
 
