@@ -60,7 +60,7 @@ remediations:
     exec: { argv: ${JSON.stringify(restartArgv)} }
     timeout: 10s
     settle: ${settle}
-    verify_within: 15s
+    verify_within: 30s
     cooldown: 1s
     limit: 20 in 1h
     idempotent: true

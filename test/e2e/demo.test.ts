@@ -16,7 +16,7 @@ import { until } from '../estate/daemon.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-describe.concurrent('npm run demo', { timeout: 300_000 }, () => {
+describe.concurrent('npm run demo', { timeout: 400_000 }, () => {
   it('heals three faults, tells how, and leaves nothing behind', async ({ onTestFinished }) => {
     const demo = await startDemo();
     onTestFinished(demo.end);
@@ -105,12 +105,12 @@ const RUNS: readonly (readonly StepKind[])[] = [
   ['slack', 'healed', 'acted'],
 ];
 
-describe.concurrent('the demo with its daemon killed by kill -9', { timeout: 300_000 }, () => {
+describe.concurrent('the demo with its daemon killed by kill -9', { timeout: 400_000 }, () => {
   it.each(RUNS.map((steps, index) => ({ steps, seed: index + 1 })))(
     'after $steps: everything heals, no fix runs twice, no message is lost',
     async ({ steps, seed }) => {
       const random = sequence(seed);
-      const stage = await setStage({ every: '300ms', timeout: '300ms', settle: '300ms' });
+      const stage = await setStage({ every: '1s', timeout: '1s', settle: '300ms' });
       try {
         await untilUp(stage);
         for (const [index, fault] of FAULTS.entries()) {
@@ -128,7 +128,7 @@ async function survive(stage: Stage, fault: Fault, { after, delayMs }: Moment): 
   await prepare(stage, fault);
   let death: Promise<void> | undefined;
   const { healed } = await play(stage, fault, {
-    patienceMs: 90_000,
+    patienceMs: 120_000,
     onStep({ kind }) {
       if (kind === after) death ??= new Promise<void>((wait) => setTimeout(wait, delayMs)).then(() => stage.crash());
     },
