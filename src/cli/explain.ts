@@ -2,6 +2,7 @@
 import { type FieldRow, fieldRows, type OptionRow, optionRows } from '../config/reference.ts';
 import type { Documented } from '../config/reference-pages.ts';
 import { NotFoundError } from '../errors.ts';
+import { didYouMean } from '../nearest.ts';
 import { registries } from '../registries.ts';
 import type { CliIo } from './io.ts';
 
@@ -31,7 +32,9 @@ export async function explain({ type, json }: ExplainArguments, io: CliIo): Prom
   }
   const chosen = all.filter(({ documented }) => documented.name === type);
   if (chosen.length === 0) {
-    throw new NotFoundError('unknown_type', `there is no type "${type}"; brainstem explain lists all of them`);
+    const names = all.map(({ documented }) => documented.name);
+    const advice = `${didYouMean(type, names)}; brainstem explain lists all of them`;
+    throw new NotFoundError('unknown_type', `there is no type "${type}"${advice}`);
   }
   io.out(json ? toJson(chosen) : chosen.map(text).join('\n'));
   return 0;
