@@ -8,7 +8,7 @@ import { stringify } from 'yaml';
 import { loadConfiguration } from '../config/load.ts';
 import { NO_WINDOW } from '../engine/condition.ts';
 import { judge } from '../engine/judge.ts';
-import { AppError, ConfigurationError, NotFoundError, UsageError } from '../errors.ts';
+import { AppError, ConfigurationError, UsageError } from '../errors.ts';
 import type { Configuration, Observation, Probe, Verdict } from '../model.ts';
 import type { Clock, Log } from '../ports.ts';
 import { createRedactor } from '../redact.ts';
@@ -27,7 +27,7 @@ export interface ProbeArguments {
   readonly json: boolean;
 }
 
-/** Exit code: 0 up or degraded, 1 down, 3 unknown or unconfigured. Errors: UsageError, NotFoundError, ConfigurationError. */
+/** Exit code: 0 up or degraded, 1 down, 3 unknown or unconfigured. Errors: UsageError. */
 export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Promise<number> {
   const configuration = given.type === undefined ? await load(given.home, io) : await adHoc(given.type, given, io);
   const definition = pick(configuration, given);
@@ -45,8 +45,14 @@ export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Pro
   return verdict.kind === 'unknown' ? 3 : verdict.kind === 'fail' ? 1 : 0;
 }
 
-function load(home: string, { environment }: CliIo): Promise<Configuration> {
-  return loadConfiguration(home, { registries, environment });
+/** A home that does not load says nothing about a target: wrong usage, not *down*. */
+async function load(home: string, { environment }: CliIo): Promise<Configuration> {
+  try {
+    return await loadConfiguration(home, { registries, environment });
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new UsageError('home_invalid', error.message, { cause: error });
+  }
 }
 
 /** Goes through a home of its own, so that an option on the command line is checked just as in a file. */
@@ -56,7 +62,7 @@ async function adHoc(type: string, { set, expect }: ProbeArguments, io: CliIo): 
     await mkdir(join(home, 'probes'));
     const entry = { name: 'command-line', [type]: specOf(set), ...(expect.length > 0 && { expect }) };
     await writeFile(join(home, 'probes', 'command-line.yaml'), stringify({ probes: [entry] }));
-    return await load(home, io);
+    return await loadConfiguration(home, { registries, environment: io.environment });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     throw new UsageError('probe_arguments_invalid', error.problems.map(({ message }) => message).join('\n'), {
@@ -108,7 +114,7 @@ function pick(configuration: Configuration, { name, type }: ProbeArguments): Pro
   const definition = configuration.probes.get(wanted);
   if (definition) return definition;
   const known = [...configuration.probes.keys()].slice(0, 20).join(', ');
-  throw new NotFoundError('probe_unknown', `no probe is called "${wanted}"; there are: ${known || 'none'}`);
+  throw new UsageError('probe_unknown', `no probe is called "${wanted}"; there are: ${known || 'none'}`);
 }
 
 async function runOnce(
