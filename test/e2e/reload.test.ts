@@ -26,8 +26,9 @@ interface Config {
 const probeFile = (targets: Targets, name: string, more = '', target = name) => `probes:
   - name: ${name}
     http: { url: "${targets.url(target)}" }
-    every: 200ms
-    timeout: 200ms
+    every: 500ms
+    timeout: 500ms
+    retry_every: 200ms
     fail_after: 2
     recover_after: 2
 ${more}`;
@@ -45,7 +46,12 @@ async function save(file: string, text: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  scene = await setScene((targets) => ({ 'probes/steady.yaml': probeFile(targets, 'steady') }));
+  scene = await setScene((targets) => ({
+    // A crowded machine may be slow to answer, which is not what these tests are about.
+    'probes/steady.yaml': probeFile(targets, 'steady')
+      .replaceAll('500ms', '1s')
+      .replace('fail_after: 2', 'fail_after: 20'),
+  }));
   daemon = await scene.start({ environment: { URL_FILE: join(scene.home.path, 'address') } });
   await untilState(daemon, 'steady', 'up');
 });
@@ -71,13 +77,13 @@ describe('a saved file', () => {
     expect(broken).toMatchObject({ revision: before.revision, probes: before.probes });
     expect(broken.problems).toHaveLength(1);
     const [problem] = broken.problems;
-    expect(problem).toMatchObject({ file: 'probes/typo.yaml', line: 8, column: 5 });
+    expect(problem).toMatchObject({ file: 'probes/typo.yaml', line: 9, column: 5 });
     expect(problem?.message).toMatch(/recovr_after.*recover_after/);
 
-    const line = `probes/typo.yaml:8:5: ${problem?.message}`;
+    const line = `probes/typo.yaml:9:5: ${problem?.message}`;
     expect(daemon.log).toContainEqual(expect.objectContaining({ event: 'configuration_invalid', problem: line }));
     const page = await (await daemon.fetch('/')).text();
-    expect(page).toContain('probes/typo.yaml:8:5');
+    expect(page).toContain('probes/typo.yaml:9:5');
     const validated = await brainstem(['validate', home.path], {
       LISTEN: '127.0.0.1:1',
       BUS_URL: 'http://127.0.0.1:1',
@@ -90,7 +96,7 @@ describe('a saved file', () => {
     await until(() => targets.requests('steady').length > asked + 2, { what: 'probing to go on' });
     expect(targets.requests('typo')).toHaveLength(0);
     const self = await untilIncident(daemon, 'reload', 'open', ({ resolved_at }) => resolved_at === undefined);
-    expect(self.cause).toContain('probes/typo.yaml:8:5');
+    expect(self.cause).toContain('probes/typo.yaml:9:5');
 
     await home.write({ 'probes/typo.yaml': probeFile(targets, 'typo') });
     await untilState(daemon, 'typo', 'up');

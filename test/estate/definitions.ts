@@ -10,8 +10,10 @@ export function probe(targets: Targets, name: string, more: readonly string[] = 
     ...(more.some((line) => /^(http|docker|exec|tcp|heartbeat|host):/.test(line))
       ? []
       : [`http: { url: "${targets.url(name)}" }`]),
-    ...given('every', 'every: 200ms'),
-    ...given('timeout', 'timeout: 200ms'),
+    ...given('every', 'every: 500ms'),
+    // Busy machines are slow to answer; a change of state is confirmed quickly all the same.
+    ...given('timeout', 'timeout: 500ms'),
+    ...given('retry_every', 'retry_every: 200ms'),
     ...given('fail_after', 'fail_after: 2'),
     ...given('recover_after', 'recover_after: 2'),
     ...given('relapse', 'relapse: 0s'),
