@@ -1,10 +1,10 @@
 /**
- * A disarmed remediation arms itself again only after sustained health: every probe that names it has been UP for as
- * long as its limit looks back.
+ * A disarmed remediation arms itself again only after sustained health: every probe that is watched and names it has been
+ * UP for as long as its limit looks back.
  */
 import type { Configuration, Probe } from '../model.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { LiveProbe } from './live-probe.ts';
+import { isActive, type LiveProbe } from './live-probe.ts';
 import type { Switches } from './switches.ts';
 
 export interface RearmParts {
@@ -25,7 +25,7 @@ export function startRearm({ clock, log, switches, configuration, all }: RearmPa
     for (const { remediation, at } of switches.disarmed()) {
       const healthyMs = configuration().remediations.get(remediation)?.limit.windowMs;
       if (healthyMs === undefined || clock.now() - at < healthyMs) continue;
-      const probes = [...all()].filter(({ definition }) => names(definition, remediation));
+      const probes = [...all()].filter(({ definition }) => isActive(definition) && names(definition, remediation));
       const healthy = probes.every(({ state }) => state.state === 'up' && clock.now() - state.since >= healthyMs);
       if (healthy && probes.length > 0) await switches.arm(remediation, 'brainstem (sustained health)');
     }

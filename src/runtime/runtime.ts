@@ -100,7 +100,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     meter,
     desk,
     process: parts.process,
-    onResumed: () => healer.look(),
+    onResumed: () => askAgain(),
   });
   const run = createRunner({
     ...{
@@ -163,10 +163,17 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     reload: parts.reload,
   });
 
+  /** What is open is known from before a start or a pause: healing waits until its probes have spoken again. */
+  function askAgain(): void {
+    for (const { source, subject } of desk.open()) if (source === 'probe') scheduler.wake(subject);
+    healer.look();
+  }
+
   /** Everything that acts follows what is configured now. */
   function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
+    selfWatch.follow(next.notifiers);
     alerter.wake();
     healer.look();
   }
@@ -187,6 +194,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       follow(first);
       alerter.start();
       healer.start();
+      askAgain();
       background.push(startReminders({ store, clock, log, desk, configuration: current }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));

@@ -3,7 +3,7 @@
  * incident of source `self`, told once and closed when it is over.
  */
 import { formatProblem } from '../errors.ts';
-import type { Problem } from '../model.ts';
+import type { Configuration, Problem } from '../model.ts';
 import type { Clock, Log, Meter, ReloadOutcome } from '../ports.ts';
 import { formatDuration } from '../units.ts';
 import type { IncidentDesk, SelfTrouble } from './incident-desk.ts';
@@ -27,6 +27,8 @@ export interface SelfWatch {
   reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
   /** What an earlier process said of itself is over: this one runs, and its home has loaded. */
   started(): Promise<void>;
+  /** A notifier that is not configured any more cannot recover: its trouble is over. */
+  follow(notifiers: Configuration['notifiers']): void;
   /** Why the last reload was refused. */
   problems(): readonly Problem[];
   stop(): void;
@@ -34,11 +36,14 @@ export interface SelfWatch {
 
 /** A stall is over when this long has passed without another. */
 const CALM_MS = 60_000;
+const NOTIFIER = 'notifier:';
 
 export function createSelfWatch({ clock, log, meter, desk, process, onResumed }: SelfWatchParts): SelfWatch {
   let freshAfter = clock.monotonic();
   let problems: readonly Problem[] = [];
   let calm: NodeJS.Timeout | undefined;
+  /** While we start, nothing is watched that could be missed. */
+  let telling = false;
 
   function keep(work: Promise<void>): void {
     work.catch((error: unknown) => log.error('self_incident_not_stored', { error }));
@@ -51,6 +56,7 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
       freshAfter = stall.until;
       meter.processPaused(stall.durationMs / 1_000);
     }
+    if (!telling) return;
     const what = stall.kind === 'pause' ? `was paused for ${lasted}` : `was blocked for ${lasted} by its own work`;
     keep(
       desk.self('stall', {
@@ -81,7 +87,7 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
         cause: `${name} does not take alerts: ${error ?? 'no answer'}`,
         severity: 'warning',
       };
-      keep(desk.self(`notifier:${name}`, healthy ? undefined : trouble));
+      keep(desk.self(`${NOTIFIER}${name}`, healthy ? undefined : trouble));
     },
     async reload(outcome) {
       problems = outcome?.problems ?? [];
@@ -99,6 +105,14 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
     async started() {
       await desk.self('stall', undefined);
       await desk.self('reload', undefined);
+      telling = true;
+    },
+    follow(notifiers) {
+      for (const { source, subject } of desk.open()) {
+        if (source !== 'self' || !subject.startsWith(NOTIFIER)) continue;
+        const notifier = notifiers.get(subject.slice(NOTIFIER.length));
+        if (notifier?.unset.length !== 0) keep(desk.self(subject, undefined));
+      }
     },
     problems: () => problems,
     stop() {

@@ -1,7 +1,7 @@
 /**
  * What the server and the metrics read: answered from memory, without waiting.
  */
-import type { Attempt, Configuration, Problem, Schedule } from '../model.ts';
+import type { Attempt, Configuration, Probe, Problem } from '../model.ts';
 import type { Clock, ProbeView, Store, Views } from '../ports.ts';
 import type { Alerter } from './alerter.ts';
 import type { IncidentDesk } from './incident-desk.ts';
@@ -49,7 +49,7 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
   }
 
   function view(live: LiveProbe): ProbeView {
-    const { definition, state, last } = live;
+    const { definition, state, last, endedAt } = live;
     const nextRunAt = scheduler.nextRunAt(definition.name);
     return {
       probe: definition,
@@ -57,8 +57,8 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
       ...(last && { last }),
       ...(nextRunAt !== undefined && { nextRunAt }),
       stale:
-        last !== undefined &&
-        isStale(definition.schedule, definition.timeoutMs, last.observation, nextRunAt, clock.now()),
+        endedAt !== undefined &&
+        isStale(definition, clock.monotonic() - endedAt, nextRunAt === undefined ? undefined : clock.now() - nextRunAt),
     };
   }
 
@@ -103,13 +103,7 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
 }
 
 /** A last result that is too old says nothing any more: a stuck scheduler must never look healthy. */
-function isStale(
-  schedule: Schedule,
-  timeoutMs: number,
-  last: { startedAt: number; latencyMs: number },
-  nextRunAt: number | undefined,
-  now: number,
-): boolean {
-  if (schedule.kind === 'interval') return now - last.startedAt - last.latencyMs > 2 * schedule.everyMs + timeoutMs;
-  return nextRunAt !== undefined && now - nextRunAt > timeoutMs + CRON_LATE_MS;
+function isStale({ schedule, timeoutMs }: Probe, ageMs: number, overdueMs: number | undefined): boolean {
+  if (schedule.kind === 'interval') return ageMs > 2 * schedule.everyMs + timeoutMs;
+  return overdueMs !== undefined && overdueMs > timeoutMs + CRON_LATE_MS;
 }
