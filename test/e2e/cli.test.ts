@@ -123,6 +123,7 @@ describe('brainstem probe', () => {
     async () => {
       const environment = { LISTEN: '127.0.0.1:1', BUS_URL: 'http://127.0.0.1:1' };
       scene.targets.set('worse', 'degraded');
+      scene.targets.set('bad', 'broken');
       const ask = (...argv: readonly string[]) => brainstem(['probe', ...argv, '--home', scene.home.path], environment);
       const [good, worse, bad, broken, absent, nobody, nothing, adHoc, misspelt] = await Promise.all([
         ask('good', '--json'),
