@@ -134,5 +134,12 @@ function prettyFormat(color: boolean): (line: string) => string {
   const require = createRequire(import.meta.url);
   const { prettyFactory } = require('pino-pretty') as typeof import('pino-pretty');
   const print = prettyFactory({ colorize: color, messageKey: 'event', translateTime: 'SYS:HH:MM:ss.l' });
-  return (line) => print(line.replace(/\\u00(?:0[0-8bcef]|1[0-9a-f]|7f|[89][0-9a-f])|[\u007f-\u009f]/g, '\ufffd'));
+  return (line) => print(line.replace(ESCAPES_AND_CONTROLS, (found) => (isHarmless(found) ? found : '\ufffd')));
+}
+
+/** Every escape of the JSON text, so that the second half of an escaped backslash is never taken for the first of one. */
+const ESCAPES_AND_CONTROLS = /\\(?:u[0-9a-f]{4}|.)|[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/gi;
+
+function isHarmless(found: string): boolean {
+  return found.startsWith('\\') && !/^\\(?:u00[01]|[bfr])/.test(found);
 }

@@ -102,6 +102,15 @@ test('on a terminal lines are readable, and a target cannot send it escape seque
   for (const control of ['\u001b', '\u009b']) expect(lines.join('')).not.toContain(control);
 });
 
+test('a line stays readable when a target sent what looks like an escape', () => {
+  const { log, lines } = capture({ pretty: true, color: false });
+  log.warn('probe_failed', { summary: String.raw`body = "\u001b[2J\n"`, error: 'over\b\b\rwritten \u202edrow' });
+  expect(lines[0]).toMatch(/WARN.*probe_failed/);
+  expect(lines.join('')).not.toContain('"level"');
+  expect(lines.join('')).toContain('u001b[2J');
+  for (const control of ['\b', '\r', '\u202e']) expect(lines.join('')).not.toContain(control);
+});
+
 test('a process that exits at once loses no line', () => {
   const folder = mkdtempSync(join(tmpdir(), 'brainstem-log-'));
   const source = pathToFileURL(resolve('src')).href;
