@@ -93,6 +93,11 @@ function createApp(limits: Limits): FastifyInstance {
     keepAliveTimeout: limits.keepAliveMs,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 250 },
+    // What the router itself refuses: an undecodable path, a parameter that is too long. Its own message repeats the URL.
+    frameworkErrors: (error, _request, reply) => {
+      reply.headers(SECURITY_HEADERS);
+      return answerProblem(reply, problemDetailsOf(error.statusCode ?? 400, error.code.toLowerCase()));
+    },
     // Routes check their input with zod: otherwise fastify loads Ajv and its code generators, 8 MB.
     schemaController: { compilersFactory: { buildValidator: noFastifySchemas, buildSerializer: noFastifySchemas } },
     http: {

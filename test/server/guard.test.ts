@@ -48,6 +48,21 @@ describe('with a token', () => {
     expect(answer.json()).toMatchObject({ status: 401, code: 'token_required' });
   });
 
+  test('a path that cannot be decoded is a problem without an echo', async () => {
+    for (const [path, status] of [
+      ['/api/v1/probes/%ff<b>', 400],
+      [`/ping/${'a'.repeat(300)}`, 414],
+    ] as const) {
+      const answer = await locked.ask(path);
+      expect(answer.status).toBe(status);
+      expect(answer.headers).toMatchObject({
+        'content-type': expect.stringContaining('application/problem+json'),
+        'x-content-type-options': 'nosniff',
+      });
+      expect(answer.text).not.toContain(path.slice(-3));
+    }
+  });
+
   test('any Host is answered, and a path that does not exist is not told apart without it', async () => {
     const authorization = `Bearer ${token}`;
     expect((await locked.ask('/api/v1/self', { headers: { authorization, host: 'anything.example' } })).status).toBe(

@@ -86,6 +86,16 @@ test('garbage is answered with 400 and harms nobody', async () => {
   expect((await server.ask('/-/healthy')).status).toBe(200);
 });
 
+test('a client that breaks off in the middle of a body is no error of ours', async () => {
+  server = await startServer();
+  const head = 'POST /ping/known-key HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nhalf';
+  const socket = await dial(server.port, head);
+  socket.destroy();
+  await ended(socket);
+  expect((await server.post('/ping/known-key', 'whole')).status).toBe(200);
+  expect(server.logged.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
 test('closing ends idle connections at once and gives the others a moment', async () => {
   const fixture = await startServer({
     limits: { closeMs: 300 },
