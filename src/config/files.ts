@@ -16,10 +16,16 @@ export interface HomeFiles {
   readonly modules: readonly string[];
 }
 
-export async function listHome(home: string): Promise<HomeFiles> {
+/** Folders that cannot be read are added to `problems`, or taken for empty ones without it. */
+export async function listHome(home: string, problems?: Problems): Promise<HomeFiles> {
   const above = [await realpath(home).catch(absent)].filter((path) => path !== undefined);
-  const probes = await listFolder(home, 'probes', above);
-  const remediations = await listFolder(home, 'remediations', above);
+  const missing = (path: string) => (error: unknown) => {
+    if (!isForbidden(error)) return absent(error);
+    problems?.add({ file: path, line: 1, column: 1 }, `cannot be read: ${messageOf(error)}`);
+    return undefined;
+  };
+  const probes = await listFolder(home, 'probes', above, missing);
+  const remediations = await listFolder(home, 'remediations', above, missing);
   return {
     probes: probes.filter(isYaml),
     remediations: remediations.filter(isYaml),
@@ -48,17 +54,22 @@ function isIgnored(name: string): boolean {
 }
 
 /** `above` are the real paths of the folders on the way: a symbolic link back to one of them is not followed. */
-async function listFolder(home: string, folder: string, above: readonly string[]): Promise<string[]> {
-  const real = await realpath(join(home, folder)).catch(absent);
+async function listFolder(
+  home: string,
+  folder: string,
+  above: readonly string[],
+  missing: (path: string) => (error: unknown) => undefined,
+): Promise<string[]> {
+  const real = await realpath(join(home, folder)).catch(missing(folder));
   if (real === undefined || above.includes(real)) return [];
-  const entries = await readdir(real, { withFileTypes: true }).catch(absent);
+  const entries = await readdir(real, { withFileTypes: true }).catch(missing(folder));
   const files: string[] = [];
   for (const entry of (entries ?? []).toSorted((one, other) => compareText(one.name, other.name))) {
     if (isIgnored(entry.name)) continue;
     const path = `${folder}/${entry.name}`;
-    const target = entry.isSymbolicLink() ? await stat(join(home, path)).catch(absent) : entry;
-    if (target?.isFile()) files.push(path);
-    else if (target?.isDirectory()) files.push(...(await listFolder(home, path, [...above, real])));
+    const target = entry.isSymbolicLink() ? await stat(join(home, path)).catch(missing(path)) : entry;
+    if (target?.isDirectory()) files.push(...(await listFolder(home, path, [...above, real], missing)));
+    else files.push(path);
   }
   return files;
 }
@@ -70,11 +81,20 @@ function absent(error: unknown): undefined {
   throw error;
 }
 
+function isForbidden(error: unknown): boolean {
+  return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM';
+}
+
 async function readIfThere(path: string): Promise<Buffer | undefined> {
-  const target = await stat(path).catch(absent);
-  if (!target?.isFile() || target.size > MAX_FILE_BYTES)
-    return target && Buffer.from(`${target.size} ${target.mtimeMs}`);
-  return readFile(path).catch(absent);
+  try {
+    const target = await stat(path).catch(absent);
+    if (!target?.isFile() || target.size > MAX_FILE_BYTES)
+      return target && Buffer.from(`${target.size} ${target.mtimeMs}`);
+    return await readFile(path).catch(absent);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    return Buffer.from('forbidden');
+  }
 }
 
 /** undefined: the file is not there, or what is wrong with it was added to `problems`. */

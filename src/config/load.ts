@@ -34,7 +34,7 @@ export async function loadConfiguration(home: string, options: LoadOptions): Pro
   const root = resolve(home);
   const problems = new Problems();
   await checkHome(root, problems);
-  const files = await listHome(root);
+  const files = await listHome(root, problems);
   const { trees, complete } = await readTrees(
     root,
     [BRAINSTEM, ...files.probes, ...files.remediations],

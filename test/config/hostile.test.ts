@@ -1,4 +1,5 @@
 /** Files that are broken on purpose: none may hang the daemon, fill its memory, or end in anything but a clear refusal. */
+import { spawnSync } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -128,6 +129,17 @@ describe('what stands in a home but is no file', () => {
     await symlink('..', join(home, 'probes/loop'));
     await symlink('itself', join(home, 'probes/itself'));
     expect(await problemsOf(home)).toEqual([]);
+  });
+
+  test('a pipe or a device below probes is named, and never waited for', async () => {
+    const home = await homeWith({ 'probes/a.yaml': WEB });
+    spawnSync('mkfifo', [join(home, 'probes/pipe.yaml')]);
+    await symlink('/dev/zero', join(home, 'probes/zero.yaml'));
+    await symlink('/dev/zero', join(home, 'probes/zero.txt'));
+    expect(await problemsOf(home)).toEqual([
+      'probes/pipe.yaml:1:1: is not a regular file',
+      'probes/zero.yaml:1:1: is not a regular file',
+    ]);
   });
 
   test('may be a symbolic link to a file elsewhere', async () => {
