@@ -1,5 +1,5 @@
 /** Opens the store of a home. */
-import { mkdir } from 'node:fs/promises';
+import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf, PermanentError } from '../errors.ts';
 import type { Clock, Log, Store } from '../ports.ts';
@@ -23,6 +23,8 @@ export async function openStore({ home, clock, log }: StoreOptions): Promise<Sto
   const file = join(folder, 'brainstem.db');
   const startedAt = clock.monotonic();
   await makeFolder(folder);
+  await checkAccess(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  await checkAccess(file, constants.R_OK | constants.W_OK);
   const client = await WorkerClient.open(file);
   const { store, schema } = await createStore(sqliteEngine(client), clock.now());
   if (schema.from !== schema.to) log.info('store_migrated', { file, ...schema });
@@ -38,5 +40,17 @@ async function makeFolder(folder: string): Promise<void> {
     throw new PermanentError('store_unwritable', `the folder of the store, ${folder}, cannot be made (${why})`, {
       cause,
     });
+  }
+}
+
+/** SQLite itself only says that it cannot open the file. Nothing is opened here: that would drop a lock on it. */
+async function checkAccess(path: string, mode: number): Promise<void> {
+  try {
+    await access(path, mode);
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === 'ENOENT') return;
+    const advice = 'it and its folder must belong to the user that runs the daemon';
+    throw new PermanentError('store_unwritable', `${path} cannot be written (${code}): ${advice}`, { cause });
   }
 }
