@@ -39,9 +39,10 @@ export class ConfigurationError extends AppError {
   }
 }
 
-/** `file:line:column: message`, as editors and people read it. */
+/** `file:line:column: message` on one line, as editors and people read it. No name in a file can steer the terminal. */
 export function formatProblem({ location, message }: Problem): string {
-  return `${location.file}:${location.line}:${location.column}: ${message}`;
+  const text = `${location.file}:${location.line}:${location.column}: ${message}`;
+  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }
 
 /** The message of anything that was thrown, for a log or an observation. */

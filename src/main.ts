@@ -23,12 +23,21 @@ const io: CliIo = {
   color: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
 };
 
+/** Who reads along may leave early (`brainstem status | head -1`): that is no error. Output that is lost otherwise is one. */
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') return;
+  io.err(`brainstem: its output could not be written: ${message}\n`);
+  process.exitCode = 1;
+});
+// Without standard error there is nowhere left to complain.
+process.stderr.on('error', () => undefined);
+
 const terminated = new Promise<NodeJS.Signals>((resolve) => {
   process.once('SIGTERM', resolve);
   process.once('SIGINT', resolve);
 });
 
-process.exitCode = await runProgram(process.argv.slice(2), io, {
+const exitCode = await runProgram(process.argv.slice(2), io, {
   version,
   clock: { now: Date.now, monotonic: () => performance.now() },
   random: Math.random,
@@ -43,3 +52,4 @@ process.exitCode = await runProgram(process.argv.slice(2), io, {
   terminated,
   onHangup: (reload) => void process.on('SIGHUP', reload),
 });
+process.exitCode ||= exitCode;

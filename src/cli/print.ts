@@ -12,16 +12,19 @@ export function paint({ color }: Pick<CliIo, 'color'>, shade: Color, text: strin
   return color ? `\u001b[${CODES[shade]}m${text}\u001b[0m` : text;
 }
 
+/** What colours, erases or reorders text on a terminal: control characters, and overrides of the writing direction. */
+const UNSAFE = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+
 /** Text that a target or another person wrote, made safe for a terminal and for one line. */
 export function plain(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/\p{Cc}/gu, '\ufffd');
+  return text.replace(/\s+/g, ' ').replace(UNSAFE, '\ufffd');
 }
 
 /** The same, but with its lines. */
 export function plainLines(text: string): string {
   return text
     .split('\n')
-    .map((line) => line.replaceAll('\t', '  ').replace(/\p{Cc}/gu, ''))
+    .map((line) => line.replaceAll('\t', '  ').replace(UNSAFE, ''))
     .join('\n');
 }
 
@@ -59,6 +62,12 @@ export function since(at: string, now: string): string {
   return formatDuration(Math.max(0, Date.parse(now) - Date.parse(at)));
 }
 
+/** JSON whose text no terminal obeys: what JSON itself leaves as it is becomes an escape, too. */
 export function json(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2)}\n`;
+  const text = JSON.stringify(value, undefined, 2);
+  return `${text.replace(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, escapeCharacter)}\n`;
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

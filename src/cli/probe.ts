@@ -15,6 +15,7 @@ import { createRedactor } from '../redact.ts';
 import { registries } from '../registries.ts';
 import { createRunner } from '../runtime/runner.ts';
 import type { CliIo } from './io.ts';
+import { json, plain } from './print.ts';
 
 export interface ProbeArguments {
   readonly home: string;
@@ -142,7 +143,7 @@ const STATE_OF = { pass: 'up', warn: 'degraded', fail: 'down', unknown: 'unknown
 function asJson({ name, type, target }: Probe, { latencyMs, fields, error }: Observation, verdict: Verdict): string {
   const { kind, reason, summary, decidedBy } = verdict;
   const conditions = decidedBy.map(({ source, result }) => ({ condition: source, ...result }));
-  const report = {
+  return json({
     probe: name,
     type,
     target,
@@ -154,17 +155,16 @@ function asJson({ name, type, target }: Probe, { latencyMs, fields, error }: Obs
     error: error ?? null,
     conditions,
     fields,
-  };
-  return `${JSON.stringify(report, null, 2)}\n`;
+  });
 }
 
 function asText(definition: Probe, observation: Observation, verdict: Verdict): string {
   const { name, type, target, expect, warn } = definition;
   const lines = [
-    `${name} (${type}) ${target}`,
+    `${name} (${type}) ${plain(target)}`,
     `  ${STATE_OF[verdict.kind].toUpperCase()}  ${verdict.reason}, ${observation.latencyMs.toFixed(1)} ms`,
   ];
-  if (observation.error !== undefined) lines.push(`  error: ${observation.error}`);
+  if (observation.error !== undefined) lines.push(`  error: ${plain(observation.error)}`);
   lines.push('', 'fields', ...fieldLines(observation.fields, ''));
   const decided = new Map(verdict.decidedBy.map(({ source, result }) => [source, result]));
   const asked = observation.reason === 'ok';
@@ -177,7 +177,7 @@ function asText(definition: Probe, observation: Observation, verdict: Verdict): 
     const result = decided.get(each.source);
     const outcome = asked ? (result?.outcome ?? 'true') : 'not asked';
     lines.push(
-      `  ${kind.padEnd(6)} ${outcome.padEnd(9)} ${each.source}${result?.detail ? `   (${result.detail})` : ''}`,
+      `  ${kind.padEnd(6)} ${outcome.padEnd(9)} ${plain(each.source)}${result?.detail ? `   (${plain(result.detail)})` : ''}`,
     );
   }
   return `${lines.join('\n')}\n`;
@@ -190,7 +190,7 @@ function fieldLines(fields: Readonly<Record<string, unknown>>, prefix: string): 
     if (value === undefined || value === null) return [];
     if (typeof value === 'object' && !Array.isArray(value))
       return fieldLines(value as Record<string, unknown>, `${prefix}${key}.`);
-    const text = typeof value === 'number' ? String(Number(value.toFixed(3))) : JSON.stringify(value);
-    return [`  ${prefix}${key} = ${text.length > VALUE_CHARS ? `${text.slice(0, VALUE_CHARS)}…` : text}`];
+    const text = typeof value === 'number' ? String(Number(value.toFixed(3))) : plain(JSON.stringify(value));
+    return [`  ${plain(`${prefix}${key}`)} = ${text.length > VALUE_CHARS ? `${text.slice(0, VALUE_CHARS)}…` : text}`];
   });
 }

@@ -35,7 +35,7 @@ export async function runProgram(argv: readonly string[], io: CliIo, parts: Prog
 function report(error: unknown, io: CliIo): number {
   if (error instanceof ConfigurationError) io.err(`${error.message}\n`);
   else if (error instanceof AppError) io.err(`brainstem: ${plainLines(error.message)}\n`);
-  else io.err(`brainstem: ${error instanceof Error ? (error.stack ?? error.message) : messageOf(error)}\n`);
+  else io.err(`brainstem: ${plainLines(messageOf(error))}\n`);
   return error instanceof UsageError || error instanceof NoDaemonError ? 2 : 1;
 }
 

@@ -2,7 +2,7 @@
  * `brainstem run`: the daemon, in the foreground.
  */
 import { type App, type AppOptions, createApp } from '../app.ts';
-import { ConfigurationError, formatProblem, messageOf } from '../errors.ts';
+import { ConfigurationError, codeOf, formatProblem, messageOf } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
 import type { CliIo } from './io.ts';
@@ -44,7 +44,14 @@ async function hangup(app: App): Promise<void> {
 }
 
 function startError(error: unknown): string {
-  if (!(error instanceof ConfigurationError)) return `brainstem could not start: ${messageOf(error)}\n`;
+  if (!(error instanceof ConfigurationError)) return `brainstem could not start: ${messageOf(error)}${advice(error)}\n`;
   const count = error.problems.length === 1 ? '1 problem' : `${error.problems.length} problems`;
   return `${error.problems.map(formatProblem).join('\n')}\nbrainstem could not start: ${count} in the files above\n`;
+}
+
+/** What to do about an address that cannot be listened on. */
+function advice(error: unknown): string {
+  const code = codeOf(error);
+  if (code === 'EADDRINUSE') return '; end what listens there, or set another address in brainstem.yml: http.listen';
+  return code === 'EADDRNOTAVAIL' ? '; set an address of this machine in brainstem.yml: http.listen' : '';
 }
