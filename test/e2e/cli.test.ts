@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createHome, type Daemon, startDaemon, until } from '../estate/daemon.ts';
 import { fix, probe, probesFile, remediationsFile } from '../estate/definitions.ts';
 import { brainstem } from '../estate/program.ts';
-import { type Scene, setScene, storyKinds, untilIncident, untilState } from '../estate/scene.ts';
+import { type Scene, type SeenStory, setScene, storyKinds, untilIncident, untilState } from '../estate/scene.ts';
 
 const LONG_MS = 120_000;
 
@@ -81,8 +81,8 @@ describe('brainstem incidents', () => {
       // It still fails: a confirmed failure opens the next one.
       const next = await untilIncident(daemon, 'bad', 'open again', (story) => story.id !== id);
       expect(next.acknowledged_by).toBeUndefined();
-      const closed = await daemon.api<{ timeline: { kind: string; text: string; actor: string }[] }>(`incidents/${id}`);
-      expect(storyKinds(closed as Parameters<typeof storyKinds>[0])).toContain('resolved');
+      const closed = await daemon.api<SeenStory>(`incidents/${id}`);
+      expect(storyKinds(closed)).toContain('resolved');
       expect((await command('incidents', 'show', '999')).code).not.toBe(0);
       expect((await command('incidents', 'list', '--all')).out).toMatch(/by hand/);
     },

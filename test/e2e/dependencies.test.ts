@@ -26,8 +26,8 @@ beforeAll(async () => {
     'probes/all.yaml': probesFile(
       // One database under two applications; its fix takes a person's time, so that the test sees the wait.
       probe(targets, 'database', [ladder('mend-database'), 'page_after: 0s']),
-      probe(targets, 'shop', ['depends_on: [database]', ladder('mend-shop'), 'every: 300ms']),
-      probe(targets, 'search', ['depends_on: [shop]', ladder('mend-search'), 'every: 300ms']),
+      probe(targets, 'shop', ['depends_on: [database]', ladder('mend-shop')]),
+      probe(targets, 'search', ['depends_on: [shop]', ladder('mend-search')]),
       // A root that is confirmed much later than its child.
       probe(targets, 'slow-root', ['every: 1500ms', 'timeout: 1400ms', 'fail_after: 3']),
       probe(targets, 'quick-child', ['depends_on: [slow-root]', ladder('mend-quick-child')]),

@@ -60,7 +60,7 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     prometheus = spawn(
-      'prometheus',
+      '/usr/bin/prometheus',
       [
         `--config.file=${join(folder, 'prometheus.yml')}`,
         `--storage.tsdb.path=${join(folder, 'data')}`,
