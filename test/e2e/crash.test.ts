@@ -10,7 +10,7 @@ import type { Store } from '../../src/ports.ts';
 import { isAlive, readProcess } from '../../src/shared/process-table.ts';
 import { type Daemon, until } from '../estate/daemon.ts';
 import type { SlackCall } from '../estate/fake-slack.ts';
-import { definitionsOf, type Stage, setStage } from '../estate/stage.ts';
+import { BRAINSTEM_YML, definitionsOf, type Stage, setStage } from '../estate/stage.ts';
 import { fileOf, openHome } from '../store/sqlite.ts';
 
 let stage: Stage;
@@ -19,6 +19,14 @@ afterEach(() => stage.close());
 
 /** Two cores that may be busy with something else. */
 const UP = { withinMs: 60_000 };
+
+/** A busy machine makes the daemon tell of itself that it stood still: that is not what is counted here. */
+const ROUTES = '\nroutes: [{ match: { source: [probe] }, notify: [oncall] }]\n';
+
+async function setUp(more?: string, fix?: string): Promise<void> {
+  stage = await setStage(more, fix);
+  await stage.home.write({ 'brainstem.yml': BRAINSTEM_YML + ROUTES });
+}
 
 /** Makes the daemon kill itself at a named place. */
 function armed(failpoints: string): { readonly environment: Readonly<Record<string, string>> } {
@@ -53,9 +61,9 @@ interface Story {
   readonly notifications: readonly { readonly state: string }[];
 }
 
-/** The one incident that there ever was. */
+/** The one incident that the service ever had. */
 async function incident(daemon: Daemon): Promise<Story> {
-  const { incidents } = await daemon.api<{ incidents: { id: number }[] }>('incidents');
+  const { incidents } = await daemon.api<{ incidents: { id: number }[] }>('incidents?subject=service');
   expect(incidents).toHaveLength(1);
   return daemon.api<Story>(`incidents/${incidents[0]?.id}`);
 }
@@ -118,7 +126,7 @@ async function verifyWithin(time: string, fix = ''): Promise<void> {
 
 describe('kill -9', { timeout: 240_000 }, () => {
   it('when a probe has run but nothing is stored: it is probed again, and no half row stays', async () => {
-    stage = await setStage();
+    await setUp();
     await brokenUnwatched();
     // The second failure would have confirmed DOWN.
     await dieAt('observed=kill@2');
@@ -142,7 +150,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('inside a change of state: nothing of it is there, then all of it happens', async () => {
-    stage = await setStage();
+    await setUp();
     await brokenUnwatched();
     await dieAt('transition_open=kill');
     expect(heard('opened')).toEqual([]);
@@ -159,7 +167,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('after a change of state: all of it is there, and its alert is sent by the next start', async () => {
-    stage = await setStage();
+    await setUp();
     await brokenUnwatched();
     // The first commit of the desk is the one that opens the incident.
     await dieAt('transition_committed=kill');
@@ -176,7 +184,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('before an alert is sent: it is sent after the restart, once', async () => {
-    stage = await setStage();
+    await setUp();
     await brokenUnwatched();
     await dieAt('before_send=kill');
     expect(stage.slack.calls()).toEqual([]);
@@ -186,7 +194,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('after the channel took an alert, before that is on record: at most one duplicate, with the same event id', async () => {
-    stage = await setStage();
+    await setUp();
     await brokenUnwatched();
     await dieAt('after_send=kill');
     const [first] = heard('opened');
@@ -199,7 +207,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   it.each(['attempt_intended', 'attempt_running'])(
     'between the intent and the act (%s): the fix runs exactly once',
     async (place) => {
-      stage = await setStage();
+      await setUp();
       await brokenUnwatched();
       await dieAt(`${place}=kill`);
       expect(await fixes()).toEqual([]);
@@ -210,7 +218,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   );
 
   it('while the child waits at its gate: it never runs, and as that cannot be told, the fix is not repeated', async () => {
-    stage = await setStage();
+    await setUp();
     await verifyWithin('2s');
     await brokenUnwatched();
     await dieAt('child_gated=kill');
@@ -221,7 +229,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('while the fix runs: it is ended, not run again, and people are told', async () => {
-    stage = await setStage();
+    await setUp();
     await verifyWithin('2s');
     const child = await dieWhileTheFixRuns();
     const daemon = await stage.start();
@@ -236,7 +244,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('while an idempotent fix runs: it is ended, and runs again as an attempt of its own', async () => {
-    stage = await setStage();
+    await setUp();
     await verifyWithin('2s', '    idempotent: true');
     const child = await dieWhileTheFixRuns();
     const story = await healedInPeace();
@@ -247,7 +255,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it.each(['act_done', 'attempt_verifying'])('after the act (%s): it is verified, and not run again', async (place) => {
-    stage = await setStage();
+    await setUp();
     await brokenUnwatched();
     await dieAt(`${place}=kill`);
     expect(await fixes()).toHaveLength(1);
@@ -258,7 +266,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('again and again while the service is down: people hear of it once', async () => {
-    stage = await setStage('', '    mode: "off"');
+    await setUp('', '    mode: "off"');
     await brokenUnwatched();
     const first = await stage.start();
     await allSent(first);
@@ -278,7 +286,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('while the next daemon starts already: that one waits until the file is free', async () => {
-    stage = await setStage();
+    await setUp();
     const dying = await stage.start();
     // As the kernel does with one whose end takes long: it holds the file, and does nothing.
     dying.signal('SIGSTOP');
@@ -294,7 +302,7 @@ describe('kill -9', { timeout: 240_000 }, () => {
   });
 
   it('while a page is held: the hold ends when it would have ended', async () => {
-    stage = await setStage('    page_after: 10s');
+    await setUp('    page_after: 10s');
     await verifyWithin('1h', '    idempotent: true');
     await brokenUnwatched();
     await stage.service.nextFix('idles');
@@ -349,7 +357,7 @@ async function dieWhileTheFixRuns(): Promise<number> {
 
 describe('only the probe decides', { timeout: 240_000 }, () => {
   it('exit code 0 while the probe still fails is a failure; a spent limit disarms the fix and tells people', async () => {
-    stage = await setStage();
+    await setUp();
     const { folder } = stage.service;
     const note = `require('node:fs').appendFileSync('${folder}/oracle.jsonl', JSON.stringify({ at: Date.now(), what: 'fix' }) + '\\n')`;
     const definitions = definitionsOf(stage.service);
@@ -394,12 +402,11 @@ remediations:
   });
 
   it('a service that recovers between the intent and the act is left alone', async () => {
-    stage = await setStage();
+    await setUp();
     const mend = ['/bin/sh', '-c', `printf ok > ${stage.service.folder}/mode`];
     // Evidence is gathered after the intent and before the last look.
-    await stage.home.write(
-      definitionsOf(stage.service, '', `    evidence: [{ exec: { argv: ${JSON.stringify(mend)}, read_only: true } }]`),
-    );
+    const evidence = `    evidence: [{ exec: { argv: ${JSON.stringify(mend)}, read_only: true } }]`;
+    await verifyWithin('10s', evidence);
     await brokenUnwatched('500');
     const story = await healedInPeace();
     expect(states(story)).toEqual(['refused recovered']);
@@ -410,7 +417,7 @@ remediations:
 
 describe('failpoints', { timeout: 240_000 }, () => {
   it('do nothing without consent', async () => {
-    stage = await setStage();
+    await setUp();
     const daemon = await stage.start({ environment: { [FAILPOINT_VARIABLE]: 'observed=kill,transition_open=kill' } });
     await seen(daemon, 'up');
     const results = async () => (await daemon.api<{ results: unknown[] }>('probes/service/history')).results.length;
@@ -419,7 +426,7 @@ describe('failpoints', { timeout: 240_000 }, () => {
   });
 
   it('do nothing when the consent is not word for word', async () => {
-    stage = await setStage();
+    await setUp();
     const daemon = await stage.start({
       environment: { [FAILPOINT_VARIABLE]: 'observed=kill', [FAILPOINT_CONSENT.name]: 'true' },
     });

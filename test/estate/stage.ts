@@ -22,7 +22,7 @@ export interface Stage {
 /** Made up at run time: nothing that looks like a token stands in a file. */
 export const TEST_TOKEN = ['xoxb', 'stage', 'token'].join('-');
 
-const BRAINSTEM_YML = `
+export const BRAINSTEM_YML = `
 http: { listen: "\${LISTEN}" }
 log: { level: debug }
 notifiers:
