@@ -142,7 +142,7 @@ function fewDuplicates(evidence: Evidence): Finding {
 }
 
 /** A digest may take several messages. */
-export function duplicates(heard: readonly Heard[]): number {
+function duplicates(heard: readonly Heard[]): number {
   const single = heard.filter(({ kind }) => kind !== 'digest');
   return single.length - new Set(single.map(({ eventId }) => eventId)).size;
 }
