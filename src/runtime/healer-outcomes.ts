@@ -11,6 +11,8 @@ export interface HealerOutcomes {
   /** A named no. `attempt`: it is on record already. */
   refused(incident: Incident, fix: Remediation, no: No, attempt: Attempt | undefined): Promise<void>;
   exhausted(incident: Incident): Promise<void>;
+  /** A no that a person is told at once, and that no incident records. */
+  count(probe: string, fix: Remediation, no: No): void;
   /** The page that was held goes out now. */
   release(incidentId: number, why: string): Promise<void>;
 }
@@ -30,19 +32,17 @@ export const HOLDING: ReadonlySet<Refusal> = new Set(['cooldown', 'locked']);
 const SILENT: ReadonlySet<Refusal> = new Set(['not_confirmed', 'recovered', 'stopping']);
 
 export function createHealerOutcomes({ store, clock, log, meter, desk, switches }: OutcomesParts): HealerOutcomes {
+  function count(probe: string, fix: Remediation, { refusal, detail }: No): void {
+    meter.refused(fix.name, refusal);
+    log.info('remediation_refused', { remediation: fix.name, refusal, detail, probe });
+  }
+
   /** While a no stays the same it is not written again. */
   async function record(incident: Incident, fix: Remediation, { refusal, detail }: No): Promise<void> {
     const [newest] = await store.attempts({ incidentId: incident.id, limit: 1 });
     if (newest?.remediation === fix.name && newest.refusal === refusal) return;
     const now = clock.now();
-    meter.refused(fix.name, refusal);
-    log.info('remediation_refused', {
-      remediation: fix.name,
-      refusal,
-      detail,
-      probe: incident.subject,
-      incident: incident.id,
-    });
+    count(incident.subject, fix, { go: false, refusal, detail });
     await store.insertAttempt({
       ...{ incidentId: incident.id, probe: incident.subject, remediation: fix.name, type: fix.type },
       ...{ resource: fix.resource ?? '', fence: 0, requestedBy: 'healer', intendedAt: now, endedAt: now },
@@ -89,6 +89,7 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
       await escalate(incident, 'exhausted', 'everything on its ladder was tried, and it is still down', true);
     },
     release,
+    count,
   };
 }
 

@@ -5,6 +5,7 @@
 import { NotFoundError } from '../errors.ts';
 import type { Attempt, Configuration, Incident, Plan } from '../model.ts';
 import type { Clock, Log, RemediateRequest, Store } from '../ports.ts';
+import type { No } from './attempt-intent.ts';
 import type { AttemptRunner } from './attempt-runner.ts';
 import type { HealerOutcomes } from './healer-outcomes.ts';
 import type { IncidentDesk } from './incident-desk.ts';
@@ -115,6 +116,11 @@ export function createHealer(parts: HealerParts): Healer {
     work.catch((error: unknown) => log.error('healer_failed', { error }));
   }
 
+  function notNow(probe: string): No | undefined {
+    if (stopped) return { go: false, refusal: 'stopping', detail: 'the daemon is stopping' };
+    return busy.has(probe) ? { go: false, refusal: 'locked', detail: `a fix for ${probe} is under way` } : undefined;
+  }
+
   async function remediate({ remediation: name, probe: probeName, by, dryRun }: RemediateRequest): Promise<Remediated> {
     const remediation = configuration().remediations.get(name);
     const probe = live(probeName);
@@ -123,11 +129,12 @@ export function createHealer(parts: HealerParts): Healer {
     const question = { remediation, live: probe, incident: desk.ofProbe(probeName), byHand: true };
     const { plan, resource } = await planner(store, question);
     const would = `run ${name} (${remediation.type}) on ${resource ?? 'nothing'} for ${probeName}`;
-    if (dryRun || !plan.go) return { plan, would };
-    if (busy.has(probeName)) {
-      return { plan: { go: false, refusal: 'locked', detail: `a fix for ${probeName} is under way` }, would };
+    if (dryRun) return { plan, would };
+    const no = plan.go ? notNow(probeName) : plan;
+    if (no) {
+      outcomes.count(probeName, remediation, no);
+      return { plan: no, would };
     }
-    if (stopped) return { plan: { go: false, refusal: 'stopping', detail: 'the daemon is stopping' }, would };
     const work = attempt({ ...question, requestedBy: by });
     occupy(probeName, work);
     return { ...(await work), would };

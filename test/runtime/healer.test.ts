@@ -148,6 +148,24 @@ describe('a stop of the daemon', () => {
   });
 });
 
+describe('a fix by hand', () => {
+  it('answers, counts and logs a named no, and proves a fix of a probe that is up by its passes', async () => {
+    await house.start(homeOf());
+    await house.until(() => house.state('web') === 'up');
+    const request = { remediation: 'restart', probe: 'web', by: 'ada', dryRun: false };
+    const { commands } = house.runtime;
+    await commands.freeze('ada', 'a deploy');
+    expect((await commands.remediate(request)).plan).toMatchObject({ go: false, refusal: 'frozen' });
+    expect(house.metered).toContainEqual({ name: 'refused', values: ['restart', 'frozen'] });
+    await commands.unfreeze('ada');
+    expect((await commands.remediate({ ...request, dryRun: true })).plan).toEqual({ go: true });
+    expect(house.acts).toEqual([]);
+    const { attempt } = await commands.remediate(request);
+    expect(attempt).toMatchObject({ state: 'healed', requestedBy: 'ada' });
+    expect(house.acts).toEqual(['restart']);
+  });
+});
+
 describe('the page', () => {
   it('is not held longer because the clock was set back', async () => {
     house.see('web', 'timeout');
