@@ -2,15 +2,11 @@
  * The thread that holds the SQLite file. Calls of libsql are synchronous, so they happen here and nowhere else.
  * Requests are carried out in the order in which they arrive; whose turn it is, the daemon's thread decides.
  */
-import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
 import type Database from 'libsql';
 import { openFile } from './sqlite/file.ts';
 import { type Answer, type Failure, type Numbered, OPENING, type Request, type Response } from './sqlite/protocol.ts';
 import { Statements } from './sqlite/statements.ts';
-
-// Of the whole process, set by main.ts: V8 raises it again whenever a thread is made.
-setFlagsFromString('--semi-space-growth-factor=1');
 
 const NOTHING: Answer = { columns: [], rows: [], changes: 0 };
 
