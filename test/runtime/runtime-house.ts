@@ -201,7 +201,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
 
 let revisions = 0;
 
-export function configurationOf(home: string, facts: HomeFacts): Configuration {
+function configurationOf(home: string, facts: HomeFacts): Configuration {
   const notifiers = (facts.notifiers ?? ['ear']).map((name) => ({
     ...{ name, type: 'ear', spec: { name }, burst: 100, timeoutMs: 1_000, unset: [] },
     location: { file: 'brainstem.yml', line: 1, column: 1 },

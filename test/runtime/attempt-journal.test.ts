@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Attempt } from '../../src/model.ts';
+import type { Meter } from '../../src/ports.ts';
+import { type AttemptJournal, createAttemptJournal } from '../../src/runtime/attempt-journal.ts';
+import { createIncidentDesk } from '../../src/runtime/incident-desk.ts';
+import { anAttempt, anIncident } from '../engine/definitions.ts';
+import { quietLog } from '../notifiers/alerts.ts';
+import { type OpenedForTest, openTemporary } from '../store/sqlite.ts';
+import { ownedClock } from './runtime-house.ts';
+
+const clock = ownedClock();
+let opened: OpenedForTest;
+let journal: AttemptJournal;
+let ended: string[];
+let told: string[];
+
+beforeEach(async () => {
+  opened = await openTemporary();
+  [ended, told] = [[], []];
+  const { store } = opened;
+  const meter = { attemptEnded: (_remediation, outcome) => ended.push(outcome) } as Partial<Meter> as Meter;
+  const desk = createIncidentDesk({
+    ...{ store, clock, meter, onCommitted: () => undefined },
+    announcer:
+      () =>
+      async (_queries, { note }) =>
+        void told.push(note ?? ''),
+  });
+  journal = createAttemptJournal({ store, clock, log: quietLog, meter, desk });
+});
+afterEach(() => opened.dispose());
+
+async function verifying(): Promise<Attempt> {
+  const { id: _incident, ...incident } = anIncident();
+  const { id: incidentId } = await opened.store.insertIncident(incident);
+  const fence = (await opened.store.acquireLock('deed:restart', 'restart', 0, 10_000)) as number;
+  const { id: _attempt, endedAt: _ended, ...rest } = anAttempt({ state: 'verifying', resource: 'deed:restart', fence });
+  return opened.store.insertAttempt({ ...rest, incidentId });
+}
+
+it('ends an attempt with its row, its lock, its line of the story and its alert together', async () => {
+  const attempt = await verifying();
+  await journal.end(attempt, 'failed', 'restart did not bring it up in time');
+  expect(await opened.store.attempt(attempt.id)).toMatchObject({ state: 'failed' });
+  expect(await opened.store.acquireLock('deed:restart', 'other', 1, 2)).toBeDefined();
+  expect((await opened.store.timeline(attempt.incidentId as number)).map(({ kind }) => kind)).toEqual([
+    'attempt_failed',
+  ]);
+  expect(told).toEqual(['restart did not bring it up in time']);
+  expect(ended).toEqual(['failed']);
+});
+
+it('leaves one healed that a change of state has healed a moment ago', async () => {
+  const attempt = await verifying();
+  await opened.store.updateAttempt({ ...attempt, state: 'healed', endedAt: clock.now() });
+  expect(await journal.end(attempt, 'failed', 'too late')).toMatchObject({ state: 'healed' });
+  expect(await opened.store.attempt(attempt.id)).toMatchObject({ state: 'healed' });
+  expect((await opened.store.timeline(attempt.incidentId as number)).map(({ kind }) => kind)).toEqual([
+    'attempt_healed',
+  ]);
+  expect(told).toEqual([]);
+  expect(ended).toEqual(['healed']);
+});
