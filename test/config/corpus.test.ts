@@ -1,10 +1,12 @@
 /**
  * One broken home a file, one rule each. At the top of each: `# expect: [FILE:]LINE:COLUMN: MESSAGE` for every problem in
- * order, `# env: NAME=VALUE`, and `# file: PATH` (default probes/case.yaml). `# >>> PATH` begins a further file.
+ * order, `# env: NAME=VALUE`, and `# file: PATH` (default probes/case.yaml). `# >>> PATH` begins a further file. The names of
+ * all types of a kind are written `<probe types>`, `<action types>`, `<notifier types>`, so that a new one changes no case.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { registries } from '../../src/registries.ts';
 import { type Files, problems, type Variables } from './homes.ts';
 
 const CORPUS = join(import.meta.dirname, 'corpus');
@@ -25,8 +27,16 @@ function readCase(name: string): Case {
   return {
     files: { [path]: first, ...Object.fromEntries(files) },
     environment: Object.fromEntries(directives('env').map((line) => line.split(/=(.*)/).slice(0, 2))),
-    expected: directives('expect').map((line) => (/^\d/.test(line) ? `${path}:${line}` : line)),
+    expected: directives('expect').map((line) => withTypes(/^\d/.test(line) ? `${path}:${line}` : line)),
   };
+}
+
+function withTypes(text: string): string {
+  const names = (types: object) => Object.keys(types).sort().join(', ');
+  return text
+    .replace('<probe types>', names(registries.probeTypes))
+    .replace('<action types>', names(registries.actionTypes))
+    .replace('<notifier types>', names(registries.notifierTypes));
 }
 
 describe('a broken file is refused with exactly this', () => {
