@@ -86,7 +86,15 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
       if (!HOLDING.has(no.refusal)) await release(incident.id, reason(fix, no));
     },
     async exhausted(incident) {
-      await escalate(incident, 'exhausted', 'everything on its ladder was tried, and it is still down', true);
+      const [ran] = await store.attempts({ incidentId: incident.id, started: true, limit: 1 });
+      if (ran) return escalate(incident, 'exhausted', 'everything on its ladder was tried, and it is still down', true);
+      // Each no was told when it was given: nothing is worse than it was.
+      await desk.edit(incident.id, {
+        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: true, paged: true }),
+        kind: 'exhausted',
+        text: 'no fix on its ladder may run by itself',
+        alert: ({ paged }) => (paged ? undefined : 'opened'),
+      });
     },
     release,
     count,

@@ -61,6 +61,9 @@ export interface DeskParts {
   onCommitted(): void;
 }
 
+/** Trouble of our own that comes back within this time goes on in the same conversation. */
+const SELF_RELAPSE_MS = 15 * 60_000;
+
 export function createIncidentDesk({ store, clock, meter, announcer, onCommitted }: DeskParts): IncidentDesk {
   const open = new Map<number, Incident>();
   /** The same by source and subject, of which at most one is open: asked for at every run of a probe. */
@@ -117,12 +120,18 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   async function openSelf(subject: string, trouble: SelfTrouble): Promise<void> {
     const now = clock.now();
     const incident = await commit(async (queries) => {
-      const opened = await queries.insertIncident({
+      const last = await queries.lastIncident('self', subject);
+      const again = last?.resolvedAt !== undefined && now - last.resolvedAt <= SELF_RELAPSE_MS ? last : undefined;
+      const opening = {
         ...{ source: 'self' as const, subject, ...trouble, reason: 'internal' as const },
-        ...{ openedAt: now, activeAt: now, paged: true, degraded: true, reopened: 0, exhausted: true },
-      });
-      await queries.addTimeline(timelineEntry(opened, now, 'opened', trouble.cause));
-      await announce(queries, { kind: 'opened', incident: opened });
+        ...{ openedAt: again?.openedAt ?? now, activeAt: now, paged: true, degraded: true },
+        ...{ reopened: again ? again.reopened + 1 : 0, exhausted: true },
+      };
+      const opened = again ? { ...opening, id: again.id } : await queries.insertIncident(opening);
+      if (again) await queries.updateIncident(opened);
+      const kind = again ? 'reopened' : 'opened';
+      await queries.addTimeline(timelineEntry(opened, now, kind, trouble.cause));
+      await announce(queries, { kind, incident: opened });
       return opened;
     });
     remember(incident);

@@ -165,6 +165,7 @@ describe.concurrent('the page', () => {
     ).toBe(1);
     await pass(1_500);
     expect(fixesOf('watched')).toEqual([]);
+    expect(scene.alerts.kinds('watched')).toEqual(['opened']);
   });
 });
 

@@ -85,6 +85,21 @@ describe('a change of state', () => {
 describe('our own trouble', () => {
   const TROUBLE = { title: 'Stall', cause: 'paused', severity: 'warning' } as const;
 
+  it('goes on in the same incident when it comes back soon', async () => {
+    const desk = open();
+    await desk.self('stall', TROUBLE);
+    const first = desk.open()[0]?.id;
+    await desk.self('stall', undefined);
+    clock.advance(60_000);
+    await desk.self('stall', TROUBLE);
+    expect(desk.open()).toMatchObject([{ id: first, reopened: 1 }]);
+    await desk.self('stall', undefined);
+    clock.advance(3_600_000);
+    await desk.self('stall', TROUBLE);
+    expect(desk.open()[0]?.id).not.toBe(first);
+    expect(announced).toEqual(['opened', 'resolved', 'reopened', 'resolved', 'opened']);
+  });
+
   it('is opened once for each subject, also over a restart, and closed once', async () => {
     await open().self('stall', TROUBLE);
     const desk = open();
