@@ -7,7 +7,8 @@ import { type Path, scalars, type Tree } from './tree.ts';
 /** A shorter value would blot out half of every text if it were redacted. */
 const SHORTEST_SECRET = 6;
 
-const USERINFO = /[a-z][a-z0-9+.-]*:\/\/(?:([^\s/?#:@]*):)?([^\s/?#@]+)@/gi;
+/** Begins at `://`: to look for the scheme from each of its characters would take quadratic time in a long value. */
+const USERINFO = /(?<=[a-z0-9+.-]):\/\/(?:([^\s/?#:@]*):)?([^\s/?#@]+)@/gi;
 
 export class Secrets {
   readonly #values = new Set<string>();

@@ -72,5 +72,10 @@ function resolve(reference: Record<string, string | undefined>, lookup: Lookup):
 
 /** The paths of every `${file:…}` in a text, to read them before the text is parsed. */
 export function referencedFiles(text: string): readonly string[] {
-  return [...text.matchAll(/(?<!\$)\$\{file:([^}]*?)(?::-[^}]*)?\}/g)].map((match) => match[1] ?? '');
+  return [...text.matchAll(TOKEN)].flatMap(([, inner, closing]) => {
+    // A stray `${` further up runs up to here: what counts is the last one. Each character is looked at once.
+    const reference = closing ? (inner?.split('${').at(-1) ?? '') : '';
+    const path = REFERENCE.exec(reference)?.groups?.['path'];
+    return path === undefined ? [] : [path];
+  });
 }

@@ -33,6 +33,16 @@ describe('a bomb is refused at once', () => {
     expect(await refused(text)).toEqual([expect.stringMatching(/: is nested deeper than 64 levels$/)]);
   });
 
+  test.each([
+    ['of one long value', 'x'.repeat(500_000)],
+    ['of references without an end', '${file:'.repeat(70_000)],
+    ['of schemes without an end', 'a:'.repeat(250_000)],
+    ['of users without an end', '://a'.repeat(125_000)],
+  ])('%s', async (_, value) => {
+    const [problem] = await refused(`probes:\n  - { name: long, title: "${value}", tcp: {} }\n`);
+    expect(problem).toMatch(/^probes\/a\.yaml:2:/);
+  });
+
   test('of size', async () => {
     expect(await refused(`# ${'x'.repeat(1024 * 1024)}\n`)).toEqual([
       'probes/a.yaml:1:1: is larger than 1 MiB (1048579 bytes)',
