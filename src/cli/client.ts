@@ -84,7 +84,7 @@ function send(
     accept: 'application/json',
     ...(body !== undefined && { 'content-type': 'application/json' }),
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    ...(user !== undefined && { 'x-brainstem-user': user }),
+    ...(user !== undefined && { 'x-brainstem-user': user.replace(/[^ -~]/g, '?') }),
   };
   const signal = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const request = target.protocol === 'https:' ? requestHttps : requestHttp;
@@ -114,9 +114,10 @@ function parse(content: string): Record<string, unknown> | undefined {
   }
 }
 
-function refusal({ code, detail, title }: Record<string, unknown>, status: number, { url }: Address): AppError {
+function refusal({ code, detail, title }: Record<string, unknown>, status: number, { url, token }: Address): AppError {
   if (status === 401) {
-    return new NoDaemonError('token_required', `the daemon at ${url} wants its token: set BRAINSTEM_TOKEN`);
+    const why = token === undefined ? 'wants its token: set' : 'has another token than ours: correct';
+    return new NoDaemonError('token_required', `the daemon at ${url} ${why} BRAINSTEM_TOKEN`);
   }
   return new RefusedError(String(code ?? 'refused'), String(detail ?? title ?? `status ${status}`));
 }

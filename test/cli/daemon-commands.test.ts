@@ -125,6 +125,14 @@ describe('which daemon', () => {
       `brainstem: the daemon at ${locked.url} wants its token: set BRAINSTEM_TOKEN\n`,
     ]);
     expect((await runCommand(['status'], { BRAINSTEM_URL: locked.url, BRAINSTEM_TOKEN: token })).exit).toBe(0);
+    expect(await runCommand(['status'], { BRAINSTEM_URL: locked.url, BRAINSTEM_TOKEN: 'another' })).toMatchObject({
+      exit: 2,
+      err: `brainstem: the daemon at ${locked.url} has another token than ours: correct BRAINSTEM_TOKEN\n`,
+    });
+  });
+
+  test('a user of any name may ask', async () => {
+    expect((await runCommand(['status'], { BRAINSTEM_URL: server.url, USER: '本\n' })).exit).toBe(0);
   });
 
   test('without --url the home says where, even when its definitions are broken', async () => {
