@@ -46,9 +46,10 @@ export const kindOf = (call: SlackCall) => call.arguments.metadata?.event_payloa
 
 const ENDINGS: ReadonlySet<string> = new Set(['resolved', 'healed_itself']);
 
-function noticed({ brokenAt, probe }: Records): Step[] {
+/** The first failing run, if it was looked at before the next one confirmed it. */
+function noticed({ brokenAt, probe, incident }: Records): Step[] {
   const at = Date.parse(probe.last_run_at ?? '');
-  if (probe.verdict !== 'fail' || !(at >= brokenAt)) return [];
+  if (incident || probe.verdict !== 'fail' || !(at >= brokenAt)) return [];
   return [{ kind: 'noticed', at, text: `${probe.reason}: ${probe.summary}` }];
 }
 
