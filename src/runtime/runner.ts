@@ -38,6 +38,8 @@ export function createRunner(parts: RunnerParts): Runner {
     for (const deadline of deadlines) deadline.abort(stopping.reason);
   });
   return async function run(probe) {
+    // Has a stall that just ended noticed by its monitor: what begins now is not part of it.
+    stalls.since(clock.monotonic());
     const startedAt = clock.now();
     const began = clock.monotonic();
     const deadline = new AbortController();
