@@ -43,11 +43,11 @@ const GATE = 'read -r word <&3 && [ "$word" = go ] || exit 125; unset word PWD O
 export async function spawnChild(request: SpawnRequest): Promise<SpawnedChild | SpawnFailure> {
   try {
     const child = request.gated ? spawnGated(request) : spawn(request.program, request.args, spawnOptions(request));
-    if (child.pid === undefined) return failure((await once(child, 'error'))[0]);
+    if (child.pid === undefined) return failure((await once(child, 'error'))[0], request);
     return spawned(child, child.pid, child.stdio[3] as Writable | null | undefined);
   } catch (thrown) {
     // Some system errors, such as E2BIG, are thrown by spawn itself.
-    return failure(thrown);
+    return failure(thrown, request);
   }
 }
 
@@ -75,8 +75,11 @@ function spawned(child: ChildProcess, pid: number, gate: Writable | null | undef
   return { child, pid, startTicks, open: () => gate?.end('go\n', () => gate.destroy()), refuse: () => gate?.destroy() };
 }
 
-function failure(thrown: unknown): SpawnFailure {
+/** The program itself was found before, so what the system misses is what would interpret it. */
+function failure(thrown: unknown, { program }: SpawnRequest): SpawnFailure {
   const code = codeOf(thrown);
   if (code === undefined) throw thrown;
+  if (code === 'ENOENT')
+    return { code, error: `${program}: its first line names no program that is there (are its line ends CR LF?)` };
   return { code, error: messageOf(thrown) };
 }

@@ -142,6 +142,13 @@ describe.each(GATES)('runChild %s', (_name, onStart) => {
     expect(result).toMatchObject({ kind: 'not_started', error: expect.stringContaining('/no/such/folder') });
   });
 
+  it('a script that was saved with CR LF says so', async () => {
+    const path = await script('exit 0');
+    await writeFile(path, '#!/bin/sh\r\nexit 0\r\n');
+    const error = expect.stringMatching(/first line .* CR LF/);
+    expect(await run([path])).toMatchObject({ kind: 'not_started', code: 'ENOENT', error });
+  });
+
   it('does not start once the time is up', async () => {
     const result = await run(['touch', 'acted'], { ...gate, signal: AbortSignal.abort(new Error('too late')) });
     expect(result).toMatchObject({ kind: 'not_started', code: 'aborted', error: expect.stringContaining('too late') });
