@@ -69,7 +69,7 @@ export interface Plugin<Spec extends z.ZodType, Input, Output> {
   readonly summary: string;
   /** Validates, documents, and becomes JSON Schema. Secret strings are made with `secret()` of spec.ts. */
   readonly spec: Spec;
-  /** The option that a bare string fills: `tcp: "host:1"` is not offered, so this only orders the documentation. */
+  /** The option that the reference lists first. */
   readonly mainOption: string;
   /** A complete, minimal YAML entry of a definition file. It is validated by a test and shown in the reference. */
   readonly example: string;

@@ -3,8 +3,8 @@
  *
  * Limits are Slack's: header 150 characters, section 3,000, ten fields of 2,000, and about 12,000 over all blocks of
  * one message, which is not documented but answered with `msg_blocks_too_long` (slackapi/bolt-js#2509); the caps here
- * stay well below the sum. All text is foreign: `& < >` become entities, so that nothing in it mentions, links or
- * formats by Slack's own syntax, and `verbatim` keeps Slack from making links of it.
+ * stay well below the sum. All text is foreign: `& < >` become entities, so that nothing in it mentions or links,
+ * and `verbatim` keeps Slack from making links of it. `*`, `_`, `~` and backticks in it may still format.
  * @see https://docs.slack.dev/reference/block-kit/blocks
  */
 import { ALERT_KINDS, type Alert, type AlertKind, type Severity } from '../model.ts';

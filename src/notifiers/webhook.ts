@@ -5,8 +5,8 @@
  * epoch, of this delivery) and, with a secret, `X-Brainstem-Signature: sha256=` + hex HMAC-SHA256 of
  * `timestamp + "." + body`. A receiver should refuse a timestamp older than five minutes, and drop an event id it has seen.
  *
- * Any 2xx answer is a delivery. 408, 425, 429, 5xx and network errors are tried again, `Retry-After` is obeyed;
- * every other answer, redirects included, needs a person.
+ * Any 2xx answer is a delivery. 408, 425, 429, 5xx and network errors are tried again, `Retry-After` is obeyed for 429
+ * and 503 only; every other answer, redirects included, needs a person.
  */
 import { createHmac } from 'node:crypto';
 import type { Readable } from 'node:stream';

@@ -36,7 +36,7 @@ export interface Planned {
 
 export type Planner = (queries: StoreQueries, question: Question) => Promise<Planned>;
 
-/** How far back attempts are read for cooldown and limit; a limit above it is not told apart. */
+/** How far back attempts are read for the cooldown, and to recognise acts of our own. */
 const RECENT = 100;
 /** An engine's clock and ours may differ by this much when an act of ours is recognised. */
 const OWN_ACT_SLACK_MS = 5_000;
