@@ -1,10 +1,8 @@
 /**
  * Which fix comes next. Pure.
  */
-import type { Attempt, Bindings, Ladder, Refusal, Remediation, WindowReader } from '../model.ts';
-
-/** Refusals that take a rung out of the running within one incident; every other no waits. */
-const SPENT: ReadonlySet<Refusal> = new Set(['off', 'observe', 'unconfigured']);
+import type { Attempt, Bindings, HealingMode, Ladder, Remediation, WindowReader } from '../model.ts';
+import { strictest } from './plan.ts';
 
 /** The first ladder whose `when` holds for what was observed just now. */
 export function chooseLadder(ladders: readonly Ladder[], bindings: Bindings, window: WindowReader): Ladder | undefined {
@@ -21,9 +19,11 @@ export function nextRung(
   ladder: Ladder,
   attempts: readonly Attempt[],
   remediations: ReadonlyMap<string, Remediation>,
+  ceiling: HealingMode,
 ): string | undefined {
   const used = (name: string) =>
-    attempts.filter((attempt) => attempt.remediation === name && counts(attempt, remediations)).length;
+    attempts.filter((attempt) => attempt.remediation === name && counts(attempt, remediations.get(name), ceiling))
+      .length;
   const left = ladder.rungs.filter(({ remediation, tries }) => used(remediation) < tries);
   return (left.find(({ remediation }) => !lacksTarget(remediation, attempts)) ?? left[0])?.remediation;
 }
@@ -32,9 +32,16 @@ function lacksTarget(name: string, attempts: readonly Attempt[]): boolean {
   return attempts.find(({ remediation }) => remediation === name)?.refusal === 'target';
 }
 
-function counts(attempt: Attempt, remediations: ReadonlyMap<string, Remediation>): boolean {
+function counts(attempt: Attempt, definition: Remediation | undefined, ceiling: HealingMode): boolean {
   if (attempt.requestedBy !== 'healer') return false;
-  if (attempt.state === 'refused') return attempt.refusal !== undefined && SPENT.has(attempt.refusal);
-  if (attempt.state === 'unknown') return remediations.get(attempt.remediation)?.idempotent !== true;
+  if (attempt.state === 'refused') return isSpent(attempt, definition, ceiling);
+  if (attempt.state === 'unknown') return definition?.idempotent !== true;
   return attempt.startedAt !== undefined;
+}
+
+/** Refusals that lie in the definition use the rung up, for as long as the definition says so; every other no waits. */
+function isSpent({ refusal }: Attempt, definition: Remediation | undefined, ceiling: HealingMode): boolean {
+  if (!definition) return true;
+  if (refusal === 'unconfigured') return definition.unset.length > 0;
+  return (refusal === 'off' || refusal === 'observe') && strictest(definition.mode, ceiling) === refusal;
 }

@@ -72,7 +72,7 @@ export function plan(facts: PlanFacts): Plan {
 }
 
 /** The stricter of two modes. */
-function strictest(one: HealingMode, other: HealingMode): HealingMode {
+export function strictest(one: HealingMode, other: HealingMode): HealingMode {
   return HEALING_MODES.indexOf(one) < HEALING_MODES.indexOf(other) ? one : other;
 }
 
@@ -157,7 +157,7 @@ function cooledDown({ remediation, recent, now }: PlanFacts): Plan | undefined {
   if (!last) return undefined;
   const readyAt = (last.endedAt ?? last.startedAt ?? last.intendedAt) + cooldownMs(remediation.cooldownMs, recent);
   return readyAt > now
-    ? refuse('cooldown', `it ran ${Math.round((now - (last.startedAt ?? now)) / 1000)}s ago`, readyAt)
+    ? refuse('cooldown', `it cools down for another ${Math.ceil((readyAt - now) / 1_000)}s`, readyAt)
     : undefined;
 }
 

@@ -11,6 +11,8 @@ export interface HealerOutcomes {
   /** A named no. `attempt`: it is on record already. */
   refused(incident: Incident, fix: Remediation, no: No, attempt: Attempt | undefined): Promise<void>;
   exhausted(incident: Incident): Promise<void>;
+  /** No ladder speaks of what was observed. */
+  unspoken(incident: Incident): Promise<void>;
   /** A no that a person is told at once, and that no incident records. */
   count(probe: string, fix: Remediation, no: No): void;
   /** The page that was held goes out now. */
@@ -27,7 +29,12 @@ export interface OutcomesParts {
 }
 
 /** A no after which a page may still be held: the yes is only a matter of moments. */
-export const HOLDING: ReadonlySet<Refusal> = new Set(['cooldown', 'locked']);
+const HOLDING: ReadonlySet<Refusal> = new Set(['cooldown', 'locked']);
+/** A no that turns into a yes before the page's hold is over. */
+export function isBrief({ refusal, retryAt = 0 }: No, holdUntil: number): boolean {
+  return HOLDING.has(refusal) && retryAt <= holdUntil;
+}
+
 /** A no that says nothing new to people: the state of things is already on the page. */
 const SILENT: ReadonlySet<Refusal> = new Set(['not_confirmed', 'recovered', 'stopping']);
 
@@ -83,7 +90,7 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
       if (SILENT.has(no.refusal)) return;
       if (!attempt) await record(incident, fix, no);
       if (no.refusal === 'limit') await disarm(incident, fix, no);
-      if (!HOLDING.has(no.refusal)) await release(incident.id, reason(fix, no));
+      if (!isBrief(no, incident.holdUntil ?? Number.POSITIVE_INFINITY)) await release(incident.id, reason(fix, no));
     },
     async exhausted(incident) {
       const [ran] = await store.attempts({ incidentId: incident.id, started: true, limit: 1 });
@@ -95,6 +102,11 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
         text: 'no fix on its ladder may run by itself',
         alert: ({ paged }) => (paged ? undefined : 'opened'),
       });
+    },
+    async unspoken(incident) {
+      const text = `no remediation speaks of its reason, ${incident.reason}`;
+      if (incident.holdUntil === undefined) await desk.note(incident.id, { kind: 'no_remediation', text });
+      else await release(incident.id, text);
     },
     release,
     count,

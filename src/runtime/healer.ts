@@ -36,6 +36,8 @@ export interface Healer {
   start(): void;
   /** Something changed for this probe, or for all: look at their open incidents again, now. */
   look(probe?: string): void;
+  /** Definitions changed: an incident for which nothing was left may have something left now. */
+  reconsider(): Promise<void>;
   /** A fix by hand. Errors: NotFoundError. */
   remediate(request: RemediateRequest): Promise<Remediated>;
   /** Follows an attempt that an earlier process left; nothing else is tried on its probe meanwhile. */
@@ -54,13 +56,19 @@ export function createHealer(parts: HealerParts): Healer {
   const busy = new Map<string, Promise<unknown>>();
   /** By incident, monotonic ms. */
   const lookAgainAt = new Map<number, number>();
+  /** By incident: the reason of which it was told that no remediation speaks of it. */
+  const toldUnspoken = new Map<number, string>();
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
   function tick(): void {
     if (stopped) return;
     const now = clock.monotonic();
-    for (const id of lookAgainAt.keys()) if (!desk.byId(id)) lookAgainAt.delete(id);
+    for (const id of lookAgainAt.keys()) {
+      if (desk.byId(id)) continue;
+      lookAgainAt.delete(id);
+      toldUnspoken.delete(id);
+    }
     for (const incident of desk.open()) {
       if (incident.source !== 'probe') continue;
       if (holdIsOver(incident)) keep(outcomes.release(incident.id, 'the fix took longer than page_after allows'));
@@ -82,7 +90,7 @@ export function createHealer(parts: HealerParts): Healer {
   function isHealable({ subject, degraded, parentId, exhausted }: Incident): boolean {
     const probe = live(subject);
     if (degraded || parentId !== undefined || exhausted || !probe?.last) return false;
-    return isActive(probe.definition) && probe.definition.remediate.length > 0;
+    return isActive(probe.definition) && probe.definition.remediate.length > 0 && probe.state.state === 'down';
   }
 
   async function consider(incident: Incident): Promise<void> {
@@ -90,7 +98,7 @@ export function createHealer(parts: HealerParts): Healer {
     const probe = live(incident.subject);
     if (!probe) return;
     const fix = await nextFix.of(probe, incident);
-    if (fix === undefined) return outcomes.release(incident.id, 'no remediation speaks of its reason');
+    if (fix === undefined) return unspoken(incident);
     if (fix === 'exhausted') return outcomes.exhausted(incident);
     const answer = await attempt({ remediation: fix, live: probe, incident, byHand: false, requestedBy: 'healer' });
     if (answer.plan.go) {
@@ -100,6 +108,29 @@ export function createHealer(parts: HealerParts): Healer {
     const { retryAt } = answer.plan;
     lookAgainIn(incident, retryAt === undefined ? REFUSED_LOOK_MS : retryAt - clock.now());
     await outcomes.refused(incident, fix, answer.plan, answer.attempt);
+  }
+
+  /** Told once for each reason; the ladders are asked again, because what is observed may change. */
+  async function unspoken(incident: Incident): Promise<void> {
+    if (toldUnspoken.get(incident.id) === incident.reason && incident.holdUntil === undefined) return;
+    toldUnspoken.set(incident.id, incident.reason);
+    await outcomes.unspoken(incident);
+  }
+
+  async function reconsider(): Promise<void> {
+    for (const incident of desk.open()) {
+      const probe = live(incident.subject);
+      if (!incident.exhausted || incident.source !== 'probe' || !probe?.last) continue;
+      const fix = await nextFix.of(probe, incident);
+      if (fix === undefined || fix === 'exhausted') continue;
+      await desk.edit(incident.id, {
+        edit: (current) => ({ ...current, exhausted: false }),
+        kind: 'reconsidered',
+        text: `its definitions changed: ${fix.name} may be tried`,
+      });
+    }
+    lookAgainAt.clear();
+    tick();
   }
 
   function occupy(subject: string, work: Promise<unknown>): void {
@@ -152,6 +183,7 @@ export function createHealer(parts: HealerParts): Healer {
       else if (incident) lookAgainAt.delete(incident.id);
       tick();
     },
+    reconsider,
     remediate,
     adopt: ({ probe }, work) => occupy(probe, work),
     async stop() {

@@ -4,7 +4,7 @@
 import { chooseLadder, nextRung } from '../engine/ladder.ts';
 import type { Configuration, Incident, Remediation } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
-import { HOLDING } from './healer-outcomes.ts';
+import { isBrief } from './healer-outcomes.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { Planner } from './plan-facts.ts';
@@ -34,8 +34,8 @@ export function createNextFix({ store, clock, desk, planner, configuration }: Ne
     const ladder = bindings && chooseLadder(probe.definition.remediate, bindings, windowReader(probe, clock.now()));
     if (!ladder) return undefined;
     const tried = incident ? await store.attempts({ incidentId: incident.id, limit: ALL_ATTEMPTS }) : [];
-    const { remediations } = configuration();
-    const name = nextRung(ladder, tried, remediations);
+    const { remediations, settings } = configuration();
+    const name = nextRung(ladder, tried, remediations, settings.healing.mode);
     return name === undefined ? 'exhausted' : remediations.get(name);
   }
 
@@ -57,7 +57,8 @@ export function createNextFix({ store, clock, desk, planner, configuration }: Ne
       // The state is about to be DOWN: that is what the plan is asked about.
       const live: LiveProbe = { ...probe, state: { ...probe.state, state: 'down' } };
       const { plan } = await planner(store, { remediation: fix, live, incident: undefined, byHand: false });
-      return plan.go || HOLDING.has(plan.refusal) ? clock.now() + pageAfterMs : undefined;
+      const until = clock.now() + pageAfterMs;
+      return plan.go || isBrief(plan, until) ? until : undefined;
     },
   };
 }

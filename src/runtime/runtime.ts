@@ -175,7 +175,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     targets.set(next.probes.values());
     selfWatch.follow(next.notifiers);
     alerter.wake();
-    healer.look();
+    healer.reconsider().catch((error: unknown) => log.error('healer_failed', { error }));
   }
 
   return {

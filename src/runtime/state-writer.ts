@@ -39,7 +39,9 @@ export function createStateWriter({
 }): StateWriter {
   return async function write(queries, change, open) {
     const { next, from, verdict } = change;
-    const verified = open && next.state !== 'down' ? await verifiedAttempt(queries, open) : undefined;
+    // A probe that broke says nothing: only a state that is not failing proves a fix.
+    const proven = next.state === 'up' || next.state === 'degraded';
+    const verified = open && proven ? await verifiedAttempt(queries, open) : undefined;
     await queries.saveProbeState(next);
     const changed = await writeIncident(queries, change, open, verified);
     await queries.insertTransition({

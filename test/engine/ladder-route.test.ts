@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NO_WINDOW } from '../../src/engine/condition.ts';
 import { chooseLadder, nextRung } from '../../src/engine/ladder.ts';
 import { type RouteFacts, route } from '../../src/engine/route.ts';
-import type { Condition, NotifierDefinition, Route } from '../../src/model.ts';
+import type { Condition, HealingMode, NotifierDefinition, Route } from '../../src/model.ts';
 import { anAttempt, anIncident, aProbe, aRemediation } from './definitions.ts';
 
 const LOCATION = { file: 'x', line: 1, column: 1 };
@@ -37,17 +37,32 @@ describe('ladder', () => {
   });
 
   it('goes on when a rung has no tries left, and ends', () => {
-    expect(nextRung(ladder, [], remediations)).toBe('restart');
-    expect(nextRung(ladder, [anAttempt()], remediations)).toBe('restart');
-    expect(nextRung(ladder, [anAttempt(), anAttempt({ state: 'healed' })], remediations)).toBe('redeploy');
+    expect(nextRung(ladder, [], remediations, 'auto')).toBe('restart');
+    expect(nextRung(ladder, [anAttempt()], remediations, 'auto')).toBe('restart');
+    expect(nextRung(ladder, [anAttempt(), anAttempt({ state: 'healed' })], remediations, 'auto')).toBe('redeploy');
     expect(
-      nextRung(ladder, [anAttempt(), anAttempt(), anAttempt({ remediation: 'redeploy' })], remediations),
+      nextRung(ladder, [anAttempt(), anAttempt(), anAttempt({ remediation: 'redeploy' })], remediations, 'auto'),
     ).toBeUndefined();
+  });
+
+  const remediationsWith = (mode: HealingMode) => new Map([...remediations, ['restart', aRemediation({ mode })]]);
+
+  it('counts a rung that may not run for as long as its definition says so', () => {
+    const { startedAt: _, ...refused } = anAttempt({ state: 'refused', refusal: 'observe' });
+    const single = { rungs: [{ remediation: 'restart', tries: 1 }] };
+    expect(nextRung(single, [refused], remediationsWith('observe'), 'auto')).toBeUndefined();
+    expect(nextRung(single, [refused], remediationsWith('auto'), 'observe')).toBeUndefined();
+    expect(nextRung(single, [refused], remediationsWith('auto'), 'auto')).toBe('restart');
+    const unset = new Map([['restart', aRemediation({ unset: ['HOST'] })]]);
+    expect(nextRung(single, [{ ...refused, refusal: 'unconfigured' }], unset, 'auto')).toBeUndefined();
+    expect(nextRung(single, [{ ...refused, refusal: 'unconfigured' }], remediations, 'auto')).toBe('restart');
   });
 
   it('does not count what was refused for a passing reason, nor what a person ran', () => {
     const { startedAt: _, ...unstarted } = anAttempt({ state: 'refused', refusal: 'cooldown' });
-    expect(nextRung(ladder, [unstarted, unstarted, anAttempt({ requestedBy: 'anna' })], remediations)).toBe('restart');
+    expect(nextRung(ladder, [unstarted, unstarted, anAttempt({ requestedBy: 'anna' })], remediations, 'auto')).toBe(
+      'restart',
+    );
     expect(
       nextRung(
         ladder,
@@ -55,7 +70,8 @@ describe('ladder', () => {
           { ...unstarted, refusal: 'off' },
           { ...unstarted, refusal: 'off' },
         ],
-        remediations,
+        remediationsWith('off'),
+        'auto',
       ),
     ).toBe('redeploy');
   });
@@ -63,16 +79,18 @@ describe('ladder', () => {
   it('passes over a rung without a target while another is left, and then waits for its target', () => {
     const { startedAt: _, ...unstarted } = anAttempt({ state: 'refused', refusal: 'target' });
     const redeployed = anAttempt({ remediation: 'redeploy' });
-    expect(nextRung(ladder, [unstarted], remediations)).toBe('redeploy');
-    expect(nextRung(ladder, [redeployed, unstarted], remediations)).toBe('restart');
-    expect(nextRung(ladder, [anAttempt(), anAttempt(), redeployed, unstarted], remediations)).toBeUndefined();
+    expect(nextRung(ladder, [unstarted], remediations, 'auto')).toBe('redeploy');
+    expect(nextRung(ladder, [redeployed, unstarted], remediations, 'auto')).toBe('restart');
+    expect(nextRung(ladder, [anAttempt(), anAttempt(), redeployed, unstarted], remediations, 'auto')).toBeUndefined();
   });
 
   it('tries again what ended in an unknown outcome only when it is idempotent', () => {
     const single = { rungs: [{ remediation: 'restart', tries: 1 }] };
     const interrupted = anAttempt({ state: 'unknown' });
-    expect(nextRung(single, [interrupted], remediations)).toBeUndefined();
-    expect(nextRung(single, [interrupted], new Map([['restart', aRemediation({ idempotent: true })]]))).toBe('restart');
+    expect(nextRung(single, [interrupted], remediations, 'auto')).toBeUndefined();
+    expect(nextRung(single, [interrupted], new Map([['restart', aRemediation({ idempotent: true })]]), 'auto')).toBe(
+      'restart',
+    );
   });
 });
 
