@@ -1,16 +1,14 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=1 --heap-growing-percent=20
 /**
  * argv and signals, nothing else.
+ *
+ * The flags above (and in `npm start`) keep V8's heap close to what lives: a probe's objects live for milliseconds, and with
+ * 1,000 probes it would grow by 75 MB before it cleaned up (docs/performance.md).
  */
 import { createRequire } from 'node:module';
 import { uptime } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import type { CliIo } from './cli/io.ts';
-
-// A probe's objects live for milliseconds, yet V8 lets the heap grow to several times what lives before it cleans up. This
-// saves 90 MB with 1,000 probes, and costs a quarter more time per probe (docs/performance.md). Set before the program loads.
-setFlagsFromString('--optimize-for-size');
-const { runProgram } = await import('./cli/program.ts');
+import { runProgram } from './cli/program.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 

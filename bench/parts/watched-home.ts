@@ -28,10 +28,13 @@ export async function startWatching(
     'probes/bench.yaml': probesYaml(probes, every),
   });
   later(() => home.remove());
-  const daemon = await startDaemon({ home });
+  const daemon = await startDaemon({ home, nodeArguments: AS_INSTALLED });
   later(() => daemon.stop());
   return daemon;
 }
+
+/** The flags of the program's first line and of `npm start`. */
+const AS_INSTALLED = ['--max-semi-space-size=1', '--heap-growing-percent=20'];
 
 function probesYaml(probes: readonly Watched[], every: string): string {
   const entries = probes.map(({ name, url, resolver }) => {
