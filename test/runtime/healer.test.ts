@@ -51,6 +51,29 @@ describe('a fix', () => {
     expect(house.heard[0]?.alert).toMatchObject({ kind: 'healed_itself', incident: { healedBy: 'restart' } });
   });
 
+  it('is not proven by a probe that breaks while it is verified', async () => {
+    house.act('restart', () => {
+      house.see('web', 'internal');
+      return { done: true };
+    });
+    house.see('web', 'timeout');
+    await house.start(homeOf({ remediations: [{ name: 'restart', verifyWithinMs: 2_000 }] }));
+    await house.until(() => house.state('web') === 'unknown');
+    await house.until(async () => ['failed', 'healed'].includes((await outcomes())[0] ?? ''));
+    expect(await outcomes()).toEqual(['failed']);
+  });
+
+  it('that only observed is looked at again when a reload lets it act', async () => {
+    mends();
+    house.see('web', 'timeout');
+    await house.start(homeOf({ remediations: [{ name: 'restart', mode: 'observe' }] }));
+    await house.until(() => house.open('web')?.exhausted);
+    expect(house.acts).toEqual([]);
+    await house.apply(homeOf());
+    await house.until(() => house.state('web') === 'up');
+    expect(await outcomes()).toEqual(['observe', 'healed']);
+  });
+
   it('is not run when the probe passes as it is asked again', async () => {
     house.see('web', 'timeout');
     const capturing = gate<ActionOutput>();
