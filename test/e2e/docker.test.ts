@@ -101,7 +101,7 @@ describe('a container that fails', () => {
     expect(await runs(name)).toBe('true');
     expect(await startedAt(name)).not.toBe(before);
     expect(scene.alerts.kinds(name)[0]).toBe('opened');
-    expect(scene.alerts.kinds(name).at(-1)).toBe('resolved');
+    await until(() => scene.alerts.kinds(name).at(-1) === 'resolved', { what: 'the resolved message' });
   });
 
   it('has its last words attached to the incident before anything is done to it', async () => {
@@ -130,6 +130,7 @@ describe('a person’s hand', () => {
     expect(story.resolution).toBe('recovered');
     expect(story.healed_by).toBeUndefined();
     expect(fixesOf(story)).toEqual([]);
+    await until(() => scene.alerts.kinds('stopped').at(-1) === 'resolved', { what: 'the resolved message' });
     expect(scene.alerts.kinds('stopped')).toEqual(['opened', 'resolved']);
   });
 
@@ -248,6 +249,7 @@ describe('the definitions of this repository', () => {
     process.kill(await scene.mainPid('shipped'), 'SIGKILL');
     const story = await untilStory(daemon, 'postgres', 'over', isOver);
     expect(story).toMatchObject({ healed_by: 'restart-container', paged: false });
+    await until(() => scene.alerts.kinds('postgres').length > 0, { what: 'the note' });
     expect(scene.alerts.kinds('postgres')).toEqual(['healed_itself']);
     expect(await runs('shipped')).toBe('true');
   }, 120_000);
