@@ -4,7 +4,8 @@ import { compareText } from './problems.ts';
 
 /** 64 bits as hex: enough to tell definitions of one home apart, too little to guess a secret back from. */
 export function revisionOf(value: unknown): string {
-  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16);
+  // Not a slice of the whole digest's text: that would stay in memory behind it.
+  return createHash('sha256').update(canonical(value)).digest().toString('hex', 0, 8);
 }
 
 function canonical(value: unknown): string {

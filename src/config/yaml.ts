@@ -73,6 +73,14 @@ function yamlMessage(code: string, message: string): string {
   return `not valid YAML: ${plain.charAt(0).toLowerCase()}${plain.slice(1)}`;
 }
 
+/**
+ * The same text in one piece: the parser's are cut out of the whole file, or put together of single characters, and what a
+ * definition keeps of them would keep all of that.
+ */
+function flat(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
+}
+
 /** Thrown and caught in this file alone: the rest of the file is not worth reading. */
 class Exhausted extends Error {}
 
@@ -164,7 +172,7 @@ class TreeBuilder {
   }
 
   #scalar(node: Scalar | null, location: SourceLocation, keyLocation: SourceLocation): Tree {
-    const written = node?.value ?? null;
+    const written = typeof node?.value === 'string' ? flat(node.value) : (node?.value ?? null);
     const base = { kind: 'scalar', location, keyLocation, children: new Map<string, Tree>() } as const;
     if (typeof written !== 'string') return { ...base, value: written };
     const substitution = substitute(written, this.#lookup);

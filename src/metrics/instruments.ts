@@ -23,12 +23,15 @@ const SAMPLED = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
 );
 const SAMPLING_MS = 3_600_000;
 
+/** Runs of one probe; a plain object, of which there may be thousands, is a quarter of a Map's size. */
+type RunCounts = { [Kind in Reason]?: number };
+
 export interface Instruments {
   readonly meter: Meter;
   /** Everything but what is counted by probe. */
   readonly registry: Registry;
   /** Runs by probe and reason, and overruns by probe: rendered by the exposition, because there are many. */
-  readonly runs: ReadonlyMap<string, ReadonlyMap<Reason, number>>;
+  readonly runs: ReadonlyMap<string, RunCounts>;
   readonly overruns: ReadonlyMap<string, number>;
   /** Creates the label sets of this configuration at 0, and drops those that it no longer has. */
   declare(configuration: Configuration): void;
@@ -43,7 +46,7 @@ export function createMeter(about: { readonly version: string; readonly startedA
   for (const name of [...MISNAMED, ...SAMPLED]) registry.removeSingleMetric(name);
   const instruments = createInstruments(registry);
   presetInstruments(instruments, about);
-  const runs = new Map<string, Map<Reason, number>>();
+  const runs = new Map<string, RunCounts>();
   const overruns = new Map<string, number>();
   let declared: Configuration | undefined;
   return {
@@ -127,7 +130,7 @@ function presetInstruments(instruments: InstrumentSet, about: { version: string;
 
 function createRecorder(
   instruments: InstrumentSet,
-  runs: Map<string, Map<Reason, number>>,
+  runs: Map<string, RunCounts>,
   overruns: Map<string, number>,
 ): Meter {
   return {
@@ -163,26 +166,22 @@ function createRecorder(
   };
 }
 
-function countRun(runs: Map<string, Map<Reason, number>>, probe: string, reason: Reason): void {
+function countRun(runs: Map<string, RunCounts>, probe: string, reason: Reason): void {
   let reasons = runs.get(probe);
   if (reasons === undefined) {
-    reasons = new Map([['ok', 0]]);
+    reasons = { ok: 0 };
     runs.set(probe, reasons);
   }
-  reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  reasons[reason] = (reasons[reason] ?? 0) + 1;
 }
 
 /** Only `ok` exists from the start: all reasons of all probes would be a scrape of mostly zeros. */
-function declareProbes(
-  { probes }: Configuration,
-  runs: Map<string, Map<Reason, number>>,
-  overruns: Map<string, number>,
-): void {
+function declareProbes({ probes }: Configuration, runs: Map<string, RunCounts>, overruns: Map<string, number>): void {
   for (const counted of [runs, overruns]) {
     for (const probe of counted.keys()) if (!probes.has(probe)) counted.delete(probe);
   }
   for (const probe of probes.keys()) {
-    if (!runs.has(probe)) runs.set(probe, new Map([['ok', 0]]));
+    if (!runs.has(probe)) runs.set(probe, { ok: 0 });
     if (!overruns.has(probe)) overruns.set(probe, 0);
   }
 }

@@ -51,7 +51,7 @@ export function stateFamilies({ runs, overruns }: Instruments): readonly ProbeFa
     }),
     eachProbe(counter(RUNS, 'Runs of the probe by what they saw.'), ({ probe }, { writer, labels }) => {
       const name = labels.name(probe);
-      for (const [reason, count] of runs.get(probe.name) ?? []) {
+      for (const [reason, count] of Object.entries(runs.get(probe.name) ?? {})) {
         writer.sample(series(RUNS, `${name},reason="${reason}"`), count);
       }
     }),

@@ -1,6 +1,6 @@
 /** One request and the head of its answer, over a connection of its own: reusing one would prove less. */
 import { type ClientRequest, type ClientRequestArgs, type IncomingMessage, request } from 'node:http';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { open, type Route } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import { type Hop, userinfoAuthorization } from './http-request.ts';
@@ -67,7 +67,7 @@ function converse(socket: Socket, hop: Hop, proxy: Proxy | undefined, line: Life
   return line.until((done) => {
     const outgoing = requestOver(socket, line, {
       method: hop.method,
-      path: proxy ? `http://${hop.url.host}${hop.path}` : hop.path,
+      path: proxy ? `http://${hop.authority}${hop.path}` : hop.path,
       headers: proxy ? [...hop.headers, ...proxy.headers] : hop.headers,
     });
     outgoing.once('response', done);
@@ -78,7 +78,7 @@ function converse(socket: Socket, hop: Hop, proxy: Proxy | undefined, line: Life
 /** `CONNECT host:port`, RFC 9110, 9.3.6. Afterwards the socket is one to the target. */
 async function tunnel(socket: Socket, hop: Hop, proxy: Proxy, line: Lifeline): Promise<void> {
   line.enter('processing');
-  const authority = `${hop.url.hostname}:${hop.port}`;
+  const authority = `${isIP(hop.host) === 6 ? `[${hop.host}]` : hop.host}:${hop.port}`;
   const status = await line.until<number>((done) => {
     const outgoing = requestOver(socket, line, {
       method: 'CONNECT',

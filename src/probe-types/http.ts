@@ -8,7 +8,7 @@ import { readBody } from './http-body.ts';
 import { type Access, type Exchange, proxyOf, send } from './http-exchange.ts';
 import { httpFamilies } from './http-families.ts';
 import { httpFields, type Sighting, toFields, wantedBytes } from './http-fields.ts';
-import { firstHop, type Hop, nextHop, printable } from './http-request.ts';
+import { firstHop, type Hop, nextHop, printable, urlOf } from './http-request.ts';
 import { type HttpSpec, httpSpec } from './http-spec.ts';
 import { createTokenSource, type TokenSource } from './http-token.ts';
 import { Lifeline } from './lifeline.ts';
@@ -32,7 +32,16 @@ export function createHttp(resolver: NameResolver = createResolver()): ProbeType
   let defaultContext: SecureContext | undefined;
   // Making one parses all built-in authorities.
   const sharedContext = () => (defaultContext ??= createSecureContext());
-  const prepare = oncePerSpec((spec: HttpSpec) => prepareSpec(spec, sharedContext));
+  const accesses = new Map<string, Access>();
+  /** Most specs reach their targets in the same few ways, and share them. */
+  const accessOf = (spec: HttpSpec) => {
+    if (spec.tls || spec.proxy !== undefined) return createAccess(spec, sharedContext);
+    const key = `${spec.ip_protocol} ${spec.resolver ?? ''}`;
+    const access = accesses.get(key) ?? createAccess(spec, sharedContext);
+    accesses.set(key, access);
+    return access;
+  };
+  const prepare = oncePerSpec((spec: HttpSpec) => prepareSpec(spec, accessOf(spec)));
   return {
     name: 'http',
     summary: 'An HTTP or HTTPS endpoint: status, headers, body, JSON, certificate and the time of each phase',
@@ -54,21 +63,24 @@ export function createHttp(resolver: NameResolver = createResolver()): ProbeType
 
 export const http = createHttp();
 
-function prepareSpec(spec: HttpSpec, sharedContext: () => SecureContext): Prepared {
+function createAccess(spec: HttpSpec, sharedContext: () => SecureContext): Access {
   const ownContext = spec.tls && createContextSource(spec.tls);
   const authorities =
     spec.tls?.ca === undefined ? sharedContext : createContextSource({ ...spec.tls, cert: undefined, key: undefined });
-  const access: Access = {
+  return {
     route: routeOf(spec),
     proxy: proxyOf(spec.proxy),
     contextFor: (hop) => (hop.isTrusted && ownContext ? ownContext() : authorities()),
     serverName: spec.tls?.server_name,
     insecure: spec.tls?.insecure_skip_verify ?? false,
   };
+}
+
+function prepareSpec(spec: HttpSpec, access: Access): Prepared {
   const hop = firstHop(spec);
   const oauth2 = spec.auth?.oauth2;
   const tokens = oauth2 && createTokenSource(oauth2, access);
-  return { spec, hop, target: printable(hop.url), access, tokens };
+  return { spec, hop, target: printable(urlOf(hop)), access, tokens };
 }
 
 async function runHttp(
@@ -110,12 +122,12 @@ async function visit(plan: Prepared, sighting: Sighting, exchange: Exchange, kee
     exchange.line.release();
     if (sighting.redirects === spec.redirects) throw tooMany(spec.redirects, hop);
     sighting.redirects += 1;
-    sighting.finalUrl = printable(hop.url);
+    sighting.finalUrl = printable(urlOf(hop));
   }
 }
 
 function tooMany(limit: number, next: Hop): ProbeFailure {
-  return new ProbeFailure('protocol', `more than ${limit} redirects; the next one leads to ${printable(next.url)}`);
+  return new ProbeFailure('protocol', `more than ${limit} redirects; the next one leads to ${printable(urlOf(next))}`);
 }
 
 function note(sighting: Sighting, response: IncomingMessage): void {

@@ -34,6 +34,7 @@ export function createRunner(parts: RunnerParts): Runner {
   const { clock, stalls, redact, stopping } = parts;
   /** Of the runs under way. One listener for all of them: an AbortSignal walks its list at each addition and removal. */
   const deadlines = new Set<AbortController>();
+  const reads = createReads();
   stopping.addEventListener('abort', () => {
     for (const deadline of deadlines) deadline.abort(stopping.reason);
   });
@@ -45,7 +46,9 @@ export function createRunner(parts: RunnerParts): Runner {
     const deadline = new AbortController();
     if (stopping.aborted) deadline.abort(stopping.reason);
     deadlines.add(deadline);
-    const output = await runType(probe, deadline, parts).finally(() => deadlines.delete(deadline));
+    const output = await runType(probe, { deadline, reads: reads(probe) }, parts).finally(() =>
+      deadlines.delete(deadline),
+    );
     failpoint('observed');
     const stall = stalls.since(began);
     const unknown = stall
@@ -69,7 +72,11 @@ export function createRunner(parts: RunnerParts): Runner {
 }
 
 /** An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. */
-async function runType(probe: Probe, deadline: AbortController, parts: RunnerParts): Promise<ProbeOutput> {
+async function runType(
+  probe: Probe,
+  { deadline, reads }: { readonly deadline: AbortController; readonly reads: ReadonlySet<string> },
+  parts: RunnerParts,
+): Promise<ProbeOutput> {
   const { probeTypes, clock, log, heartbeat, environment } = parts;
   const timer = setTimeout(
     () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
@@ -88,7 +95,7 @@ async function runType(probe: Probe, deadline: AbortController, parts: RunnerPar
     const type = probeTypes[probe.type];
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
     return await Promise.race([
-      type.run(probe.spec, { probe: probe.name, reads: fieldsRead(probe), folder, heartbeat }, context),
+      type.run(probe.spec, { probe: probe.name, reads, folder, heartbeat }, context),
       given.promise,
     ]);
   } catch (error) {
@@ -100,18 +107,30 @@ async function runType(probe: Probe, deadline: AbortController, parts: RunnerPar
   }
 }
 
-/** Top-level fields that a condition or an export names, once per definition: a type need not read what nobody looks at. */
-const READS = new WeakMap<Probe, ReadonlySet<string>>();
+/**
+ * Top-level fields that a condition or an export names, worked out once per definition: a type need not read what nobody
+ * looks at. Definitions that read the same share a set.
+ */
+function createReads(): (probe: Probe) => ReadonlySet<string> {
+  const byProbe = new WeakMap<Probe, ReadonlySet<string>>();
+  const sets = new Map<string, ReadonlySet<string>>();
+  return (probe) => {
+    const known = byProbe.get(probe);
+    if (known) return known;
+    const reads = fieldsRead(probe);
+    const key = [...reads].sort().join();
+    const shared = sets.get(key) ?? reads;
+    sets.set(key, shared);
+    byProbe.set(probe, shared);
+    return shared;
+  };
+}
 
 function fieldsRead(probe: Probe): ReadonlySet<string> {
-  const known = READS.get(probe);
-  if (known) return known;
   const conditions = [...probe.expect, ...probe.warn, ...probe.remediate.flatMap(({ when }) => when ?? [])];
   const paths = conditions.flatMap((condition) => [
     ...condition.paths,
     ...condition.windows.flatMap(({ field }) => field ?? []),
   ]);
-  const reads = new Set([...paths, ...probe.exportFields].map((path) => path.split('.', 1)[0] as string));
-  READS.set(probe, reads);
-  return reads;
+  return new Set([...paths, ...probe.exportFields].map((path) => path.split('.', 1)[0] as string));
 }

@@ -15,7 +15,8 @@ interface Entry<Key> {
 }
 
 export class Wheel<Key> {
-  readonly #slots: Set<Entry<Key>>[] = Array.from({ length: SLOTS }, () => new Set());
+  /** By tick, modulo the turn; a slot that holds nothing is absent. */
+  readonly #slots = new Map<number, Set<Entry<Key>>>();
   readonly #entries = new Map<Key, Entry<Key>>();
   /** Every tick before this one has been collected. */
   #nextTick: number;
@@ -29,13 +30,15 @@ export class Wheel<Key> {
     this.delete(key);
     const entry = { key, tick: Math.max(Math.ceil(at / TICK_MS), this.#nextTick) };
     this.#entries.set(key, entry);
-    this.#slot(entry.tick).add(entry);
+    const slot = this.#slot(entry.tick);
+    if (slot) slot.add(entry);
+    else this.#slots.set(entry.tick % SLOTS, new Set([entry]));
   }
 
   delete(key: Key): void {
     const entry = this.#entries.get(key);
     if (!entry) return;
-    this.#slot(entry.tick).delete(entry);
+    this.#leave(entry);
     this.#entries.delete(key);
   }
 
@@ -52,9 +55,9 @@ export class Wheel<Key> {
     // After a long pause one turn visits every slot; more turns would find nothing new.
     const from = Math.max(this.#nextTick, last - SLOTS + 1);
     for (let tick = from; tick <= last; tick += 1) {
-      for (const entry of this.#slot(tick)) {
+      for (const entry of this.#slot(tick) ?? []) {
         if (entry.tick > last) continue;
-        this.#slot(tick).delete(entry);
+        this.#leave(entry);
         this.#entries.delete(entry.key);
         due.push({ key: entry.key, plannedAt: entry.tick * TICK_MS });
       }
@@ -66,12 +69,18 @@ export class Wheel<Key> {
   /** When to look again, monotonic ms: the next bucket that holds anything, or one turn from now. */
   nextAt(): number {
     for (let tick = this.#nextTick; tick < this.#nextTick + SLOTS; tick += 1) {
-      for (const entry of this.#slot(tick)) if (entry.tick === tick) return tick * TICK_MS;
+      for (const entry of this.#slot(tick) ?? []) if (entry.tick === tick) return tick * TICK_MS;
     }
     return (this.#nextTick + SLOTS) * TICK_MS;
   }
 
-  #slot(tick: number): Set<Entry<Key>> {
-    return this.#slots[tick % SLOTS] as Set<Entry<Key>>;
+  #slot(tick: number): Set<Entry<Key>> | undefined {
+    return this.#slots.get(tick % SLOTS);
+  }
+
+  #leave(entry: Entry<Key>): void {
+    const slot = this.#slot(entry.tick);
+    slot?.delete(entry);
+    if (slot?.size === 0) this.#slots.delete(entry.tick % SLOTS);
   }
 }
