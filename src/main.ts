@@ -1,12 +1,13 @@
-#!/usr/bin/env -S node --max-semi-space-size=1 --heap-growing-percent=20
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=1 --heap-growing-percent=20 --v8-pool-size=1
 /**
  * argv and signals, nothing else.
  *
- * The flags above (and in `npm start`) keep V8's heap close to what lives: a probe's objects live for milliseconds, and with
- * 1,000 probes it would grow by 75 MB before it cleaned up (docs/performance.md).
+ * What stands above (and in `npm start`) keeps V8's heap close to what lives, and the C heap in one piece for all threads: a
+ * probe's objects live for milliseconds, and with 1,000 probes the process would grow by 85 MB more (docs/performance.md).
  */
 import { createRequire } from 'node:module';
 import { uptime } from 'node:os';
+import { compactHeap } from './cli/heap.ts';
 import type { CliIo } from './cli/io.ts';
 import { runProgram } from './cli/program.ts';
 
@@ -45,6 +46,7 @@ const exitCode = await runProgram(process.argv.slice(2), io, {
     },
     uptimeMs: () => uptime() * 1_000,
     memoryBytes: () => process.memoryUsage.rss(),
+    compactHeap,
   },
   terminated,
   onHangup: (reload) => void process.on('SIGHUP', reload),

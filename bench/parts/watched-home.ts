@@ -1,4 +1,5 @@
 /** A home that watches many HTTP paths, and the daemon on it. */
+import { readFile } from 'node:fs/promises';
 import { createHome, type Daemon, startDaemon } from '../../test/estate/daemon.ts';
 import type { Cleanup } from './cleanups.ts';
 
@@ -8,6 +9,8 @@ export interface Watched {
   /** `address:port` of the name server that resolves it. */
   readonly resolver?: string;
 }
+
+const PROGRAM = new URL('../../dist/main.js', import.meta.url).pathname;
 
 /** `count` paths of a kind: `plain-0`, `plain-1` … */
 export function watch(kind: string, count: number, origin: (index: number) => string): Watched[] {
@@ -28,13 +31,24 @@ export async function startWatching(
     'probes/bench.yaml': probesYaml(probes, every),
   });
   later(() => home.remove());
-  const daemon = await startDaemon({ home, nodeArguments: AS_INSTALLED });
+  const daemon = await startDaemon({ home, ...(await asInstalled()) });
   later(() => daemon.stop());
   return daemon;
 }
 
-/** The flags of the program's first line and of `npm start`. */
-const AS_INSTALLED = ['--max-semi-space-size=1', '--heap-growing-percent=20'];
+/** What the program's first line says: variables, and flags of Node. */
+async function asInstalled() {
+  const [firstLine = ''] = (await readFile(PROGRAM, 'utf8')).split('\n', 1);
+  const [, variables, flags] = /^#!\/usr\/bin\/env -S (.*)\bnode (.*)$/.exec(firstLine) ?? [];
+  if (variables === undefined || flags === undefined) throw new Error(`${PROGRAM} begins with ${firstLine}`);
+  const environment = Object.fromEntries(
+    variables
+      .trim()
+      .split(' ')
+      .map((each) => each.split('=', 2)),
+  );
+  return { environment: environment as Record<string, string>, nodeArguments: flags.split(' ') };
+}
 
 function probesYaml(probes: readonly Watched[], every: string): string {
   const entries = probes.map(({ name, url, resolver }) => {
