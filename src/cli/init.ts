@@ -84,12 +84,24 @@ export async function init({ directory }: { readonly directory: string }, io: Cl
 
 /** False: there was one already. */
 async function writeNew(path: string, { text, mode }: HomeFile): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   try {
     await writeFile(path, text, { flag: 'wx', mode: mode ?? 0o644 });
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
     throw error;
+  }
+}
+
+/** Level by level: Node's own recursive `mkdir` never returns where the system takes no folders, as under /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
   }
 }

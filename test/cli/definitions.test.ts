@@ -176,4 +176,12 @@ describe('init', () => {
     expect(await readFile(join(directory, 'probes/example.yaml'), 'utf8')).toBe('# mine too\n');
     expect(written.out).toContain(`kept  ${join(directory, 'brainstem.yml')}`);
   });
+
+  test('makes the folders above it, and gives up where there can be none', async () => {
+    const directory = join(await homeWith({}), 'some/where/new');
+    expect(await init({ directory }, terminal().io)).toBe(0);
+    await expect(init({ directory: '/proc/brainstem/home' }, terminal().io)).rejects.toThrow(
+      /ENOENT.*\/proc\/brainstem/,
+    );
+  });
 });

@@ -1,4 +1,5 @@
 /** Randomness that a printed seed repeats. */
+import { createHash } from 'node:crypto';
 
 export interface Random {
   /** Uniform in [0, 1). */
@@ -9,16 +10,13 @@ export interface Random {
   pick<T>(choices: readonly [T, ...T[]]): T;
 }
 
-/** The same text gives the same numbers. FNV-1a into mulberry32 (https://github.com/bryc/code/blob/master/jshash/PRNGs.md). */
+/** The same text gives the same numbers: each is the head of a hash over the text and over how many came before it. */
 export function seeded(text: string): Random {
-  let state = 0x811c9dc5;
-  for (const character of text) state = Math.imul(state ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  let drawn = 0;
 
   function next(): number {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    drawn += 1;
+    return createHash('sha256').update(`${drawn} ${text}`).digest().readUInt32BE() / 2 ** 32;
   }
 
   return {

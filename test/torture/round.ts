@@ -1,7 +1,7 @@
 /**
  * One round: a life of the daemon, what is broken during it, and how it is killed. Pure: seed and number decide all of it.
  */
-import type { Failpoint } from '../../src/failpoint.ts';
+import { FAILPOINTS, type Failpoint } from '../../src/failpoint.ts';
 import type { Break, FixMode } from '../estate/service.ts';
 import { type Random, seeded } from './random.ts';
 
@@ -31,20 +31,6 @@ export interface Round {
   readonly breaks: readonly PlannedBreak[];
 }
 
-/** Steps at which a kill is worth more than its share of time would give it. */
-const STEPS: readonly [Failpoint, ...Failpoint[]] = [
-  'observed',
-  'transition_open',
-  'transition_committed',
-  'before_send',
-  'after_send',
-  'attempt_intended',
-  'attempt_running',
-  'child_gated',
-  'act_done',
-  'attempt_verifying',
-];
-
 export function planRound(seed: string, number: number): Round {
   const random = seeded(`${seed}/${number}`);
   const failpoint = random.chance(0.4) ? planFailpoint(random) : undefined;
@@ -59,11 +45,11 @@ export function planRound(seed: string, number: number): Round {
   };
 }
 
-/** How long the daemon is given to reach its failpoint. */
+/** How long the daemon is given to reach its failpoint: a step at which a kill is worth more than its share of time would give it. */
 const FAILPOINT_MS = 6_000;
 
 function planFailpoint(random: Random): NonNullable<Round['failpoint']> {
-  const name = random.pick(STEPS);
+  const name = random.pick(FAILPOINTS);
   return { name, passage: name === 'observed' ? random.between(1, 30) : random.pick([1, 1, 2, 3]) };
 }
 
