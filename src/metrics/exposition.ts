@@ -9,7 +9,7 @@ import type { Clock, Log, ProbeTypes, ProbeView, Views } from '../ports.ts';
 import type { Instruments } from './instruments.ts';
 import { probeFamilies, type ReportingView, stateFamilies } from './probe-families.ts';
 import { createProbeLabels, type ProbeLabels } from './probe-labels.ts';
-import { CONTENT_TYPES, ExpositionWriter, type Format, renderLabels, series } from './writer.ts';
+import { CONTENT_TYPES, ExpositionWriter, type Format, renderLabels } from './writer.ts';
 
 export interface ExpositionParts {
   readonly views: Views;
@@ -25,21 +25,27 @@ export interface Exposition {
   render(format: Format): Promise<{ readonly contentType: string; readonly body: Buffer }>;
 }
 
+/** By how much a scrape may be larger than the one before without its buffer having to grow. */
+const SPARE_BYTES = 64 * 2 ** 10;
+
 /** Renders scrapes. A scrape reads one snapshot of the views, and yields to the event loop every 5 ms. */
 export function createExposition(parts: ExpositionParts): Exposition {
   const labels = createProbeLabels(parts.redact);
   const families = probeFamilies(parts.probeTypes, reportOnce(parts.log));
   let declaredRevision = '';
+  let lastBytes = 0;
   return {
     async render(format) {
       const configuration = parts.views.configuration();
       if (configuration.revision !== declaredRevision) parts.instruments.declare(configuration);
       declaredRevision = configuration.revision;
-      const writer = new ExpositionWriter(format, parts.clock);
+      const writer = new ExpositionWriter(format, parts.clock, lastBytes + SPARE_BYTES);
       await writeProbes(writer, parts, labels, families);
       writeDaemon(writer, parts.views);
       await writeInstruments(writer, parts.instruments);
-      return { contentType: CONTENT_TYPES[format], body: writer.finish() };
+      const body = writer.finish();
+      lastBytes = body.length;
+      return { contentType: CONTENT_TYPES[format], body };
     },
   };
 }
@@ -92,7 +98,7 @@ function writeDaemon(writer: ExpositionWriter, views: Views): void {
   const open = views.openIncidents();
   for (const severity of SEVERITIES) {
     const count = open.filter((incident) => incident.severity === severity).length;
-    writer.sample(series('brainstem_incidents_open', renderLabels({ severity })), count);
+    writer.sample('brainstem_incidents_open', count, renderLabels({ severity }));
   }
   writer.head({
     name: 'brainstem_healing_held',
@@ -100,12 +106,12 @@ function writeDaemon(writer: ExpositionWriter, views: Views): void {
     type: 'gauge',
   });
   for (const [reason, value] of Object.entries(healingHeld(views))) {
-    writer.sample(series('brainstem_healing_held', renderLabels({ reason })), value);
+    writer.sample('brainstem_healing_held', value, renderLabels({ reason }));
   }
   writer.head({ name: 'brainstem_notification_queue', help: 'Notifications that wait for delivery.', type: 'gauge' });
   const queues = views.queues();
   for (const notifier of views.configuration().notifiers.keys()) {
-    writer.sample(series('brainstem_notification_queue', renderLabels({ notifier })), queues.get(notifier) ?? 0);
+    writer.sample('brainstem_notification_queue', queues.get(notifier) ?? 0, renderLabels({ notifier }));
   }
 }
 
@@ -127,7 +133,7 @@ async function writeInstruments(writer: ExpositionWriter, { registry }: Instrume
     writer.head({ name: metric.name, help: metric.help, type });
     for (const { labels, value, ...sample } of metric.values) {
       const name = 'metricName' in sample ? String(sample.metricName) : metric.name;
-      writer.sample(series(name, renderLabels(labels)), value);
+      writer.sample(name, value, renderLabels(labels));
     }
     await writer.breathe();
   }

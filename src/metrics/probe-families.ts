@@ -3,7 +3,7 @@ import { type Probe, STATE_NAMES } from '../model.ts';
 import type { LastRun, ProbeTypes, ProbeView, Sample, SeriesFamily } from '../ports.ts';
 import type { Instruments } from './instruments.ts';
 import type { ProbeLabels } from './probe-labels.ts';
-import { type ExpositionWriter, type FamilyHead, renderLabels, series } from './writer.ts';
+import { type ExpositionWriter, type FamilyHead, renderLabels } from './writer.ts';
 
 /** A probe whose last run says something about its target, now. */
 export type ReportingView = ProbeView & { readonly last: LastRun };
@@ -44,19 +44,19 @@ export function stateFamilies({ runs, overruns }: Instruments): readonly ProbeFa
   return [
     eachProbe(gauge('brainstem_probe_state', 'Debounced state of the probe: 1 for the one it is in.'), writeStates),
     eachProbe(gauge('brainstem_probe_info', 'Labels of the probe, for joins.'), ({ probe }, { writer, labels }) =>
-      writer.sample(series('brainstem_probe_info', labels.info(probe)), 1),
+      writer.sample('brainstem_probe_info', 1, labels.info(probe)),
     ),
     eachProbe(gauge(LAST_RUN, 'When the last run of the probe started.'), ({ probe, last }, { writer, labels }) => {
-      if (last !== undefined) writer.sample(series(LAST_RUN, labels.name(probe)), last.observation.startedAt / 1_000);
+      if (last !== undefined) writer.sample(LAST_RUN, last.observation.startedAt / 1_000, labels.name(probe));
     }),
     eachProbe(counter(RUNS, 'Runs of the probe by what they saw.'), ({ probe }, { writer, labels }) => {
       const name = labels.name(probe);
       for (const [reason, count] of Object.entries(runs.get(probe.name) ?? {})) {
-        writer.sample(series(RUNS, `${name},reason="${reason}"`), count);
+        writer.sample(RUNS, count, name, `reason="${reason}"`);
       }
     }),
     eachProbe(counter(OVERRUNS, 'Runs left out because the one before had not ended.'), ({ probe }, context) =>
-      context.writer.sample(series(OVERRUNS, context.labels.name(probe)), overruns.get(probe.name) ?? 0),
+      context.writer.sample(OVERRUNS, overruns.get(probe.name) ?? 0, context.labels.name(probe)),
     ),
   ];
 }
@@ -90,17 +90,19 @@ function eachProbe<View extends ProbeView>(head: FamilyHead, lines: Lines<View>)
 
 function fixed(name: string, help: string, value: (view: ReportingView) => number): ProbeFamily<ReportingView> {
   return eachProbe(gauge(name, help), (view, { writer, labels }) =>
-    writer.sample(series(name, labels.target(view.probe)), value(view)),
+    writer.sample(name, value(view), labels.target(view.probe)),
   );
 }
 
 /** All seven states of a probe change together, and rarely. */
 function writeStates({ probe, state }: ProbeView, { writer, labels }: FamilyContext): void {
   const name = labels.name(probe);
-  for (const candidate of STATE_NAMES) {
-    writer.sample(`brainstem_probe_state{${name},state="${candidate}"}`, candidate === state.state ? 1 : 0);
+  for (const [candidate, label] of STATE_LABELS) {
+    writer.sample('brainstem_probe_state', candidate === state.state ? 1 : 0, name, label);
   }
 }
+
+const STATE_LABELS = STATE_NAMES.map((state) => [state, renderLabels({ state })] as const);
 
 function typeFamilies(types: ProbeTypes, failed: Failed): ProbeFamily<ReportingView>[] {
   const byName = new Map<string, Map<string, SeriesFamily>>();
@@ -148,11 +150,11 @@ function sampleOf(family: SeriesFamily | undefined, last: LastRun, failed: Faile
 function writeSampled(name: string, probe: Probe, sampled: number | readonly Sample[], context: FamilyContext): void {
   const target = context.labels.target(probe);
   if (typeof sampled === 'number') {
-    context.writer.sample(series(name, target), sampled);
+    context.writer.sample(name, sampled, target);
     return;
   }
   for (const { labels, value } of capped(sampled, context)) {
-    context.writer.sample(series(name, `${target},${context.labels.redact(renderLabels(labels))}`), value);
+    context.writer.sample(name, value, target, context.labels.sample(labels));
   }
 }
 
@@ -168,19 +170,19 @@ const fieldFamily: ProbeFamily<ReportingView> = eachProbe(
   ({ probe, last }, context) => {
     for (const field of probe.exportFields) {
       const value = fieldAt(last.observation.fields, field);
-      const labels = `${context.labels.name(probe)},${renderLabels({ field })}`;
-      if (isNumeric(value)) context.writer.sample(series(FIELD, labels), Number(value));
-      else writeItems(labels, value, context);
+      const name = context.labels.name(probe);
+      if (isNumeric(value)) context.writer.sample(FIELD, Number(value), name, renderLabels({ field }));
+      else writeItems(name, field, value, context);
     }
   },
 );
 
-function writeItems(labels: string, value: unknown, context: FamilyContext): void {
+function writeItems(name: Uint8Array, field: string, value: unknown, context: FamilyContext): void {
   if (typeof value !== 'object' || value === null) return;
   const items = Object.entries(value).filter(([, item]) => isNumeric(item));
   for (const [item, amount] of capped(items, context)) {
-    const itemLabel = context.labels.redact(renderLabels({ item }));
-    context.writer.sample(series(FIELD, `${labels},${itemLabel}`), Number(amount));
+    const labels = `${renderLabels({ field })},${context.labels.sample({ item })}`;
+    context.writer.sample(FIELD, Number(amount), name, labels);
   }
 }
 

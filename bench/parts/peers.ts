@@ -1,4 +1,4 @@
-/** The peers: Debian's Prometheus and its blackbox_exporter, on loopback, in a folder of their own. */
+/** The peers: programs of Debian's packages, on loopback, in folders of their own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export async function startBlackboxProbing(urls: readonly string[], every: strin
   const folder = await makeFolder(later);
   const modules = join(folder, 'blackbox.yml');
   await writeFile(modules, 'modules: { http_2xx: { prober: http, http: { preferred_ip_protocol: ip4 } } }\n');
-  const blackbox = await startServer('prometheus-blackbox-exporter', [`--config.file=${modules}`], '/metrics', later);
+  const blackbox = await startExporter([`--config.file=${modules}`], 'prometheus-blackbox-exporter', '/metrics', later);
   const job = {
     job_name: 'probes',
     ...{ scrape_interval: every, scrape_timeout: every, metrics_path: '/probe', params: { module: ['http_2xx'] } },
@@ -33,30 +33,34 @@ export async function startBlackboxProbing(urls: readonly string[], every: strin
   return { blackbox, prometheus: await startPrometheus(folder, [job], later) };
 }
 
-/** Prometheus that scrapes one address once a second. */
-export async function startScraping(address: string, later: Later): Promise<Server> {
-  const folder = await makeFolder(later);
-  const job = { job_name: 'scraped', scrape_interval: '1s', static_configs: [{ targets: [address] }] };
-  return startPrometheus(folder, [job], later);
-}
-
 async function startPrometheus(folder: string, jobs: readonly unknown[], later: Later): Promise<Server> {
   const file = join(folder, 'prometheus.yml');
   // JSON is YAML.
   await writeFile(file, JSON.stringify({ scrape_configs: jobs }));
   const flags = [`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'data')}`];
-  return startServer('prometheus', flags, '/-/ready', later);
+  return startExporter(flags, 'prometheus', '/-/ready', later);
 }
 
-async function makeFolder(later: Later): Promise<string> {
+function startExporter(flags: readonly string[], program: string, readyPath: string, later: Later): Promise<Server> {
+  const all = (address: string) => [...flags, `--web.listen-address=${address}`, '--log.level=error'];
+  return startServer(program, all, readyPath, later);
+}
+
+export async function makeFolder(later: Later): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-peers-'));
   later(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
 
-async function startServer(program: string, flags: readonly string[], readyPath: string, later: Later) {
+/** A server that is told its address by `flags`; ready once `readyPath` answers well. */
+export async function startServer(
+  program: string,
+  flags: (address: string) => readonly string[],
+  readyPath: string,
+  later: Later,
+): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
-  const child = spawn(program, [...flags, `--web.listen-address=${address}`, '--log.level=error'], { stdio: 'ignore' });
+  const child = spawn(program, flags(address), { stdio: 'ignore' });
   const exited = once(child, 'exit');
   later(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
