@@ -4,13 +4,14 @@
  */
 import { type Figure, isMet, type Scenario, toMarkdown, toText } from './figure.ts';
 import { machine, writeReport } from './report.ts';
+import { healing } from './scenarios/healing.ts';
 import { memory } from './scenarios/memory.ts';
 import { probing } from './scenarios/probing.ts';
 import { scraping } from './scenarios/scraping.ts';
 import { slowTargets } from './scenarios/slow-targets.ts';
 import { storing } from './scenarios/storing.ts';
 
-const SCENARIOS: readonly Scenario[] = [probing, slowTargets, memory, storing, scraping];
+const SCENARIOS: readonly Scenario[] = [probing, slowTargets, memory, storing, scraping, healing];
 
 async function main(argv: readonly string[]): Promise<number> {
   const isWriting = argv.includes('--write');

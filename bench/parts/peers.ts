@@ -17,6 +17,21 @@ export interface Server {
 /** Prometheus that asks blackbox_exporter about each of these URLs; both ready. */
 export async function startBlackboxProbing(urls: readonly string[], every: string, later: Later) {
   const folder = await makeFolder(later);
+  const { blackbox, job } = await startBlackbox(folder, urls, every, later);
+  return { blackbox, prometheus: await startPrometheus(folder, { scrape_configs: [job] }, later) };
+}
+
+/** The same for one URL once a second, with an alert that fires as soon as a rule sees a failed probe. */
+export async function startBlackboxAlerting(url: string, later: Later): Promise<Server> {
+  const folder = await makeFolder(later);
+  const { job } = await startBlackbox(folder, [url], '1s', later);
+  const rules = join(folder, 'rules.yml');
+  const rule = { alert: 'Down', expr: 'probe_success == 0', for: '0s' };
+  await writeFile(rules, JSON.stringify({ groups: [{ name: 'probes', interval: '1s', rules: [rule] }] }));
+  return startPrometheus(folder, { rule_files: [rules], scrape_configs: [job] }, later);
+}
+
+async function startBlackbox(folder: string, urls: readonly string[], every: string, later: Later) {
   const modules = join(folder, 'blackbox.yml');
   await writeFile(modules, 'modules: { http_2xx: { prober: http, http: { preferred_ip_protocol: ip4 } } }\n');
   const blackbox = await startExporter([`--config.file=${modules}`], 'prometheus-blackbox-exporter', '/metrics', later);
@@ -30,13 +45,13 @@ export async function startBlackboxProbing(urls: readonly string[], every: strin
       { target_label: '__address__', replacement: new URL(blackbox.url).host },
     ],
   };
-  return { blackbox, prometheus: await startPrometheus(folder, [job], later) };
+  return { blackbox, job };
 }
 
-async function startPrometheus(folder: string, jobs: readonly unknown[], later: Later): Promise<Server> {
+async function startPrometheus(folder: string, configuration: object, later: Later): Promise<Server> {
   const file = join(folder, 'prometheus.yml');
   // JSON is YAML.
-  await writeFile(file, JSON.stringify({ scrape_configs: jobs }));
+  await writeFile(file, JSON.stringify(configuration));
   const flags = [`--config.file=${file}`, `--storage.tsdb.path=${join(folder, 'data')}`];
   return startExporter(flags, 'prometheus', '/-/ready', later);
 }

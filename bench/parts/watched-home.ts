@@ -37,7 +37,7 @@ export async function startWatching(
 }
 
 /** What the program's first line says: variables, and flags of Node. */
-async function asInstalled() {
+export async function asInstalled() {
   const [firstLine = ''] = (await readFile(PROGRAM, 'utf8')).split('\n', 1);
   const [, variables, flags] = /^#!\/usr\/bin\/env -S (.*)\bnode (.*)$/.exec(firstLine) ?? [];
   if (variables === undefined || flags === undefined) throw new Error(`${PROGRAM} begins with ${firstLine}`);
