@@ -16,7 +16,7 @@ import {
 import { EventMemory } from '../shared/docker-events.ts';
 import type { Past } from '../shared/docker-hand.ts';
 import { interventionOf, removalOf } from '../shared/docker-hand.ts';
-import { inspectContainer, settle } from '../shared/docker-inspect.ts';
+import { type Inspection, inspectContainer, settle } from '../shared/docker-inspect.ts';
 import { fieldsOf, judge } from './docker-judge.ts';
 import type { ReadStats } from './docker-stats.ts';
 import { createStatsReader, STATS_FIELDS } from './docker-stats.ts';
@@ -99,8 +99,8 @@ async function observe(spec: DockerSpec, input: ProbeInput, memory: Memory, cont
   const began = clock.monotonic();
   const first = await inspectContainer(engine, spec.container, signal);
   const latencyMs = clock.monotonic() - began;
-  const seen = first && (await settle(first, engine, context));
   const past = { engine, events: memory.eventsOf(spec.socket), context };
+  const seen = first && (await settle(first, engine, context, endedAlone(first, past)));
   if (!seen) return { ...(await missing(spec.container, past)), latencyMs };
   const intervention = await interventionOf(seen, past);
   const reads = (field: string) => input.reads?.has(field) ?? true;
@@ -112,6 +112,11 @@ async function observe(spec: DockerSpec, input: ProbeInput, memory: Memory, cont
     latencyMs,
     ...(intervention && { intervention }),
   };
+}
+
+/** By itself, and the engine does not start it again: what a person or a policy would do is not waited for. */
+function endedAlone({ id, startedAt, restartsByPolicy }: Inspection, { events }: Past): boolean {
+  return !restartsByPolicy && events.diedAlone(id, startedAt);
 }
 
 async function missing(container: string, past: Past): Promise<ProbeOutput> {

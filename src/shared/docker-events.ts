@@ -86,6 +86,7 @@ export interface Fate {
 }
 
 interface Facts {
+  killedAt: number;
   stoppedAt: number;
   diedAt: number;
   doubtAt: number;
@@ -109,6 +110,7 @@ export class EventMemory {
 
   /** The same event may come twice, and an older one after a newer one. */
   record(event: ContainerEvent): void {
+    if (event.action === 'kill') this.#recordKill(event);
     if (event.action === 'stop') this.#recordEnd(event, 'stoppedAt');
     if (event.action === 'die') this.#recordEnd(event, 'diedAt');
     if (event.action === 'destroy') this.#recordRemoval(event);
@@ -158,8 +160,22 @@ export class EventMemory {
     this.#followedTo = Math.max(this.#followedTo, at);
   }
 
+  /**
+   * The life that started then ended without a command to the engine, as far as its events were followed: what stops or
+   * restarts a container begins with a `kill`.
+   */
+  diedAlone(id: string, startedAt: number): boolean {
+    const known = this.#facts.get(id);
+    return !this.#away && known !== undefined && known.diedAt >= startedAt && known.killedAt < startedAt;
+  }
+
+  #recordKill({ id, at }: ContainerEvent): void {
+    const known = this.#factsOf(id);
+    known.killedAt = Math.max(known.killedAt, at);
+  }
+
   #factsOf(id: string): Facts {
-    return this.#facts.get(id) ?? keep(this.#facts, id, { stoppedAt: 0, diedAt: 0, doubtAt: 0 });
+    return this.#facts.get(id) ?? keep(this.#facts, id, { killedAt: 0, stoppedAt: 0, diedAt: 0, doubtAt: 0 });
   }
 
   #recordEnd(event: ContainerEvent, kind: 'stoppedAt' | 'diedAt'): void {

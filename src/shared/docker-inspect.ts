@@ -10,6 +10,7 @@ const INSPECTION = z.object({
   Name: z.string(),
   RestartCount: z.number(),
   Config: z.object({ Image: z.string() }),
+  HostConfig: z.object({ RestartPolicy: z.object({ Name: z.string() }).nullish() }),
   State: z.object({
     Status: z.string(),
     ExitCode: z.number(),
@@ -37,6 +38,8 @@ export interface Inspection {
   /** Why the engine could not start it; empty when it could. */
   readonly startError: string;
   readonly restarts: number;
+  /** The engine starts it again when it ends. */
+  readonly restartsByPolicy: boolean;
   /** Clock of the engine, ms since the epoch; negative when it never happened. */
   readonly startedAt: number;
   readonly finishedAt: number;
@@ -52,7 +55,7 @@ export async function inspectContainer(
   return answer && toInspection(parseAnswer(INSPECTION, answer));
 }
 
-function toInspection({ Id, Name, RestartCount, Config, State }: z.output<typeof INSPECTION>): Inspection {
+function toInspection({ Id, Name, RestartCount, Config, HostConfig, State }: z.output<typeof INSPECTION>): Inspection {
   return {
     id: Id,
     name: Name.replace(/^\//, ''),
@@ -64,6 +67,7 @@ function toInspection({ Id, Name, RestartCount, Config, State }: z.output<typeof
     oomKilled: State.OOMKilled,
     startError: State.Error,
     restarts: RestartCount,
+    restartsByPolicy: !['', 'no'].includes(HostConfig.RestartPolicy?.Name ?? ''),
     startedAt: Date.parse(State.StartedAt),
     finishedAt: Date.parse(State.FinishedAt),
   };
@@ -72,13 +76,17 @@ function toInspection({ Id, Name, RestartCount, Config, State }: z.output<typeof
 /** The engine's own restart, or a person's, is given this long after an exit before it counts as one. */
 const SETTLE_MS = 1_000;
 
-/** A container that has just ended is looked at again: it may be on its way up already. */
+/**
+ * A container that has just ended is looked at again: it may be on its way up already. `endedAlone`: nobody starts it again,
+ * so that there is nothing to wait for.
+ */
 export async function settle(
   first: Inspection,
   engine: Engine,
   { clock, signal, timeoutMs }: Context,
+  endedAlone = false,
 ): Promise<Inspection | undefined> {
-  const waitMs = Math.min(settleMs(first, clock.now()), timeoutMs / 2);
+  const waitMs = endedAlone ? 0 : Math.min(settleMs(first, clock.now()), timeoutMs / 2);
   if (waitMs === 0) return first;
   await sleep(waitMs, undefined, { signal });
   return inspectContainer(engine, first.name, signal);
