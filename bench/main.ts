@@ -5,13 +5,14 @@
 import { type Figure, isMet, type Scenario, toMarkdown, toText } from './figure.ts';
 import { machine, writeReport } from './report.ts';
 import { healing } from './scenarios/healing.ts';
+import { many } from './scenarios/many.ts';
 import { memory } from './scenarios/memory.ts';
 import { probing } from './scenarios/probing.ts';
 import { scraping } from './scenarios/scraping.ts';
 import { slowTargets } from './scenarios/slow-targets.ts';
 import { storing } from './scenarios/storing.ts';
 
-const SCENARIOS: readonly Scenario[] = [probing, slowTargets, memory, storing, scraping, healing];
+const SCENARIOS: readonly Scenario[] = [probing, slowTargets, memory, storing, scraping, healing, many];
 
 async function main(argv: readonly string[]): Promise<number> {
   const isWriting = argv.includes('--write');

@@ -1,6 +1,6 @@
 /** A home that watches many HTTP paths, and the daemon on it. */
 import { readFile } from 'node:fs/promises';
-import { createHome, type Daemon, startDaemon } from '../../test/estate/daemon.ts';
+import { createHome, type Daemon, type DaemonOptions, startDaemon } from '../../test/estate/daemon.ts';
 import type { Cleanup } from './cleanups.ts';
 
 export interface Watched {
@@ -25,13 +25,19 @@ export async function startWatching(
   probes: readonly Watched[],
   every: string,
   later: (cleanup: Cleanup) => void,
+  more: Pick<DaemonOptions, 'nodeArguments' | 'environment'> = {},
 ): Promise<Daemon> {
   const home = await createHome({
     'brainstem.yml': 'http: { listen: "${LISTEN}" }\n',
     'probes/bench.yaml': probesYaml(probes, every),
   });
   later(() => home.remove());
-  const daemon = await startDaemon({ home, ...(await asInstalled()) });
+  const installed = await asInstalled();
+  const daemon = await startDaemon({
+    home,
+    nodeArguments: [...installed.nodeArguments, ...(more.nodeArguments ?? [])],
+    environment: { ...installed.environment, ...more.environment },
+  });
   later(() => daemon.stop());
   return daemon;
 }

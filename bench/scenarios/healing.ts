@@ -21,6 +21,8 @@ type Later = (cleanup: Cleanup) => void;
 
 const runFile = promisify(execFile);
 const KILLS = 30;
+/** Of Prometheus. */
+const LIVES = 5;
 const EVERY_MS = 1_000;
 const WEB =
   "require('node:http').createServer((_, response) => response.end('well')).listen(Number(process.argv[1]), '127.0.0.1')";
@@ -55,18 +57,35 @@ async function killServices(later: Later): Promise<{ ours: number; theirs: numbe
   const [ours, theirs] = [await startWeb(later), await startWeb(later)];
   const home = await homeFor(`http: { url: "${ours.url}" }`, later);
   const daemon = await start(home, later);
-  const prometheus = await startBlackboxAlerting(theirs.url, later);
   const measured: { ours: number; theirs: number }[] = [];
-  for (let kill = 1; kill <= KILLS; kill += 1) {
-    await Promise.all([isWell(daemon), until(async () => !(await isFiring(prometheus)), { what: 'no alert' })]);
-    await sleep(EVERY_MS + Math.random() * EVERY_MS);
-    const killedAt = Date.now();
-    await Promise.all([ours.end('SIGKILL'), theirs.end('SIGKILL')]);
-    const [fixed, firing] = await Promise.all([fixStarted(home, kill), firingAt(prometheus)]);
-    measured.push({ ours: fixed - killedAt, theirs: firing - killedAt });
-    await Promise.all([ours.start(), theirs.start()]);
+  // How far apart Prometheus scrapes and evaluates rules is decided at its start, and decides half of its time.
+  for (let life = 1; life <= LIVES; life += 1) {
+    await withCleanups(async (after) => {
+      const prometheus = await startBlackboxAlerting(theirs.url, after);
+      for (let kill = 1; kill <= KILLS / LIVES; kill += 1) {
+        measured.push(await killBoth({ ours, theirs, home, daemon, prometheus }, measured.length + 1));
+      }
+    });
   }
   return measured;
+}
+
+interface Rivals {
+  readonly ours: Web;
+  readonly theirs: Web;
+  readonly home: Home;
+  readonly daemon: Daemon;
+  readonly prometheus: Server;
+}
+
+async function killBoth({ ours, theirs, home, daemon, prometheus }: Rivals, count: number) {
+  await Promise.all([isWell(daemon), until(async () => !(await isFiring(prometheus)), { what: 'no alert' })]);
+  await sleep(EVERY_MS + Math.random() * EVERY_MS);
+  const killedAt = Date.now();
+  await Promise.all([ours.end('SIGKILL'), theirs.end('SIGKILL')]);
+  const [fixed, firing] = await Promise.all([fixStarted(home, count), firingAt(prometheus)]);
+  await Promise.all([ours.start(), theirs.start()]);
+  return { ours: fixed - killedAt, theirs: firing - killedAt };
 }
 
 async function killContainers(later: Later): Promise<number[]> {
@@ -88,7 +107,13 @@ async function killContainers(later: Later): Promise<number[]> {
   return measured;
 }
 
-async function startWeb(later: Later) {
+interface Web {
+  readonly url: string;
+  start(): Promise<void>;
+  end(signal: NodeJS.Signals): Promise<void>;
+}
+
+async function startWeb(later: Later): Promise<Web> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/`;
   const web = serverProcess({
