@@ -2,31 +2,19 @@
  * `npm run screenshots`: how every kind of e-mail looks, in `docs/images/`.
  *
  * Each message goes through the real notifier and a real SMTP server; what that one received is laid out by Chromium, light
- * and dark, on a desk and on a phone, and put together into a few contact sheets. `docs/images/email.txt` is one as text.
+ * and dark, on a desk and on a phone, and put together into a few contact sheets.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import type { Alert } from '../src/model.ts';
 import { email } from '../src/notifiers/email.ts';
+import { startChromium } from '../test/estate/chromium.ts';
 import { startMailServer } from '../test/estate/mail-server.ts';
 import { contextOf } from '../test/notifiers/alerts.ts';
 import { lateSample, sampleOf, samples } from '../test/notifiers/email-samples.ts';
 
 const FOLDER = join(import.meta.dirname, '../docs/images');
-const BROWSER = {
-  executablePath: '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-};
-
 interface Shot {
   readonly html: string;
   readonly width: number;
@@ -39,12 +27,7 @@ interface Sheet {
   readonly shots: readonly Shot[];
 }
 
-interface Received {
-  readonly text: string;
-  readonly html: string;
-}
-
-async function receive(alerts: readonly Alert[]): Promise<readonly Received[]> {
+async function receive(alerts: readonly Alert[]): Promise<readonly string[]> {
   const server = await startMailServer();
   const address = { from: 'Brainstem <brainstem@example.com>', to: ['oncall@example.com'] };
   const spec = email.spec.parse({ smtp: `smtp://127.0.0.1:${server.port}`, ...address });
@@ -53,7 +36,7 @@ async function receive(alerts: readonly Alert[]): Promise<readonly Received[]> {
       const output = await email.run(spec, { alert }, contextOf());
       if (!output.delivered) throw new Error(`${alert.kind} was not delivered: ${output.error}`);
     }
-    return server.mails().map(({ parsed: { text, html } }) => ({ text: text ?? '', html: html || '' }));
+    return server.mails().map(({ parsed }) => parsed.html || '');
   } finally {
     await server.close();
   }
@@ -85,14 +68,14 @@ async function sheet(browser: Browser, { name, columns, shots }: Sheet): Promise
   await page.close();
 }
 
-const shotsOf = (mails: readonly Received[], width: number, dark: boolean): readonly Shot[] =>
-  mails.map(({ html }) => ({ html, width, dark }));
+const shotsOf = (mails: readonly string[], width: number, dark: boolean): readonly Shot[] =>
+  mails.map((html) => ({ html, width, dark }));
 
 await mkdir(FOLDER, { recursive: true });
 const every = await receive([...samples(), lateSample()]);
 const [opened, resolved, digest] = await receive([sampleOf('opened'), sampleOf('resolved'), sampleOf('digest')]);
 if (!opened || !resolved || !digest) throw new Error('not every message was received');
-const browser = await chromium.launch(BROWSER);
+const browser = await startChromium();
 try {
   await sheet(browser, { name: 'email-phone-light', columns: 3, shots: shotsOf(every.slice(0, 6), 390, false) });
   await sheet(browser, { name: 'email-phone-dark', columns: 3, shots: shotsOf(every.slice(5), 390, true) });
@@ -101,4 +84,3 @@ try {
 } finally {
   await browser.close();
 }
-await writeFile(join(FOLDER, 'email.txt'), opened.text);

@@ -116,7 +116,7 @@ function facts(alert: Alert): Html {
     `padding:9px 0;${LINE};${FONT};font-size:14px;line-height:20px;vertical-align:top;${more}`;
   const rows = factsOf(alert).map(
     ({ label, value }) => html`<tr>
-<td class="faint line" width="112" style="${cell(`width:112px;padding-right:12px;${FAINT}`)}">${label}</td>
+<td class="faint line" width="112" style="${cell(`width:112px;padding-right:12px;${FAINT};${BREAK}`)}">${label}</td>
 <td class="ink line" style="${cell(`${INK};${BREAK}`)}">${lines(value)}</td>
 </tr>
 `,

@@ -91,6 +91,12 @@ describe('notify --test', () => {
     });
   });
 
+  it('shows no secret of the home, whoever says it', async () => {
+    mail.fail({ at: 'DATA', code: 554, text: `see ${receiver.url}` });
+    const { out } = await notify('oncall-email');
+    expect(out).toContain('554 see [redacted]');
+  });
+
   it('says when trying again may help', async () => {
     receiver.fail({ kind: 'status', status: 503 });
     expect(await notify('bus')).toMatchObject({

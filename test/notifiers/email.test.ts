@@ -1,5 +1,7 @@
 /** E-mail through real SMTP servers: what arrives, as its reader sees it, and what a refusal means. */
+import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Alert } from '../../src/model.ts';
 import { email } from '../../src/notifiers/email.ts';
@@ -145,6 +147,13 @@ describe('a message', () => {
   });
 });
 
+it('looks as docs/alerts.md shows it', async () => {
+  const page = await readFile(join(import.meta.dirname, '../../docs/alerts.md'), 'utf8');
+  const server = await mailServer();
+  await send(server.port, sampleOf('opened'));
+  expect(page).toContain(`\`\`\`\n${server.mails()[0]?.parsed.text?.trim()}\n\`\`\`\n`);
+});
+
 describe('a thread', () => {
   it('holds all that is said of one incident, under one subject', async () => {
     const server = await mailServer();
@@ -192,12 +201,13 @@ describe('foreign text', () => {
     const payloads = ['harmless', ...hostilePayloads()];
     const received = await Promise.all(payloads.map((payload, id) => sendHostile(server, payload, id)));
     const [harmless = expect.fail('no mail'), ...hostile] = received.map(structureOf);
-    const { text: _text, ...fixed } = harmless;
+    const { text: _text, event: _event, ...fixed } = harmless;
     expect(hostile.length).toBeGreaterThan(200);
-    for (const [index, { tags, headers, recipients, text }] of hostile.entries()) {
+    for (const [index, { tags, headers, recipients, text, event }] of hostile.entries()) {
       const payload = payloads[index + 1] ?? '';
       expect({ tags, headers, recipients }, payload).toEqual(fixed);
       expect(text, payload).toContain(visible(payload));
+      expect(event, payload).toMatch(/^X-Brainstem-Event: [\w.-]{1,100}$/);
     }
   });
 
@@ -210,13 +220,16 @@ describe('foreign text', () => {
     },
   );
 
-  it('of any length arrives, cut', async () => {
+  it('of any length arrives, cut between two characters', async () => {
     const server = await mailServer();
-    const long = '<&>\u{1f600}\n'.repeat(100_000);
-    const facts = Array.from({ length: 100 }, () => ({ label: long, value: long }));
-    expect(await send(server.port, alertOf({ title: long, text: long, facts }))).toMatchObject({ delivered: true });
-    expect(server.mails()[0]?.raw.length).toBeLessThan(1_500_000);
-    expect(server.mails()[0]?.parsed.html).not.toMatch(/[\ud800-\udbff](?![\udc00-\udfff])/);
+    const long = '\u{1f600}'.repeat(100_000);
+    for (const text of [long, `x${long}`]) {
+      const facts = Array.from({ length: 100 }, () => ({ label: text, value: text }));
+      expect(await send(server.port, alertOf({ title: text, text, facts }))).toMatchObject({ delivered: true });
+      const { parsed, raw } = server.mails().at(-1) ?? expect.fail('no mail');
+      expect(raw.length).toBeLessThan(1_500_000);
+      expect(`${parsed.subject}${parsed.html}${parsed.text}`).not.toContain('\ufffd');
+    }
   });
 });
 
@@ -233,7 +246,8 @@ async function sendHostile(server: MailServer, payload: string, id: number): Pro
 function structureOf({ parsed, raw, recipients }: ReceivedMail) {
   const tags = [...String(parsed.html).matchAll(/<[^>]*>/g)].map(([tag]) => tag).filter((tag) => tag !== '<br>');
   const headers = headOf(raw).map((line) => line.slice(0, line.indexOf(':')));
-  return { tags, headers, recipients, text: plainOf(parsed.html).replace(/\s+/g, '') };
+  const event = headOf(raw).find((line) => line.startsWith('X-Brainstem-Event:'));
+  return { tags, headers, recipients, event, text: plainOf(parsed.html).replace(/\s+/g, '') };
 }
 
 /** The headers of a mail, unfolded. */
@@ -353,6 +367,15 @@ describe('a login', () => {
     expect(heard.join('')).not.toContain('MAIL');
   });
 
+  it('is insisted on with a server that does not ask for it', async () => {
+    const heard: string[] = [];
+    const server = await startBrokenServer((socket) => converse(socket, heard, '250 me\r\n'));
+    open.push(server);
+    expect(await send(server.port, alertOf(), { login: LOGIN })).toMatchObject({ delivered: false, retry: false });
+    expect(heard.join('')).toContain('AUTH');
+    expect(heard.join('')).not.toContain('MAIL');
+  });
+
   it('goes to this machine itself without TLS', async () => {
     const server = await mailServer({ login: LOGIN });
     expect(await send(server.port, alertOf(), { login: LOGIN, host: 'localhost' })).toMatchObject({ delivered: true });
@@ -422,10 +445,14 @@ function converse(socket: Socket, heard: string[], ehlo: string): void {
   });
 }
 
-/** One byte every 20 ms: no phase is ever silent. */
+/** Greets, and answers what comes then with a byte every 20 ms: it is never silent, and never done. */
 function drip(socket: Socket): void {
-  const timer = setInterval(() => socket.write('2'), 20);
-  socket.once('close', () => clearInterval(timer));
+  socket.write('220 me\r\n');
+  socket.once('data', () => {
+    socket.write('250 me\r\n');
+    const timer = setInterval(() => socket.write('2'), 20);
+    socket.once('close', () => clearInterval(timer));
+  });
 }
 
 function flood(socket: Socket): void {
