@@ -17,32 +17,51 @@ const MAILBOX = new RegExp(
   String.raw`^(?:(?<name>[^<>@,;:"\\()[\]\p{Cc}]*)<(?<inner>${ADDRESS})>|(?<bare>${ADDRESS}))$`,
   'u',
 );
+const ADDRESS_MAX = 320;
 const RECIPIENTS_MAX = 50;
+const NO_ADDRESS = 'is not an address; write ops@example.com, or Ops <ops@example.com> without commas and quotes';
+
+function mailboxOf(text: string): Mailbox | undefined {
+  const parts = text.length > ADDRESS_MAX ? undefined : MAILBOX.exec(text.trim())?.groups;
+  return parts && { name: (parts['name'] ?? '').trim(), address: parts['inner'] ?? parts['bare'] ?? '' };
+}
 
 function mailbox() {
-  return z
-    .string()
-    .max(320)
-    .transform((text, context): Mailbox => {
-      const parts = MAILBOX.exec(text.trim())?.groups;
-      if (parts) return { name: (parts['name'] ?? '').trim(), address: parts['inner'] ?? parts['bare'] ?? '' };
-      const message = 'is not an address; write ops@example.com, or Ops <ops@example.com> without commas and quotes';
-      context.issues.push({ code: 'custom', input: text, message });
-      return z.NEVER;
-    });
+  return z.string().transform((text, context): Mailbox => {
+    const parsed = mailboxOf(text);
+    if (parsed) return parsed;
+    context.issues.push({ code: 'custom', input: text, message: NO_ADDRESS });
+    return z.NEVER;
+  });
+}
+
+/** One or several, separated by commas. */
+function mailboxes() {
+  return z.string().transform((text, context): readonly Mailbox[] => {
+    const written = text.split(',').filter((each) => each.trim() !== '');
+    const parsed = written.map(mailboxOf).filter((each) => each !== undefined);
+    if (parsed.length === written.length) return parsed;
+    const message = written.length === 1 ? NO_ADDRESS : `holds a part that ${NO_ADDRESS}`;
+    context.issues.push({ code: 'custom', input: text, message });
+    return z.NEVER;
+  });
 }
 
 const spec = z
   .strictObject({
     smtp: z
-      .url({ protocol: /^smtps?$/, hostname: /./, error: 'must be smtp://HOST:PORT or smtps://HOST:PORT' })
+      .url({
+        protocol: /^smtps?$/,
+        hostname: /./,
+        error: 'must be smtp://USER:PASSWORD@HOST:PORT or smtps://…, percent-encoded',
+      })
       .refine(hasReadableLogin, 'has a user name or password that is not percent-encoded')
       .describe('smtp://USER:PASSWORD@HOST:587 or smtps://…:465; user and password percent-encoded, or left out'),
     from: mailbox().describe('Sender: an address, or a name and then the address in angle brackets'),
     to: z
-      .array(z.string())
-      .transform((texts) => texts.flatMap((text) => text.split(',')))
-      .pipe(z.array(mailbox()).min(1).max(RECIPIENTS_MAX))
+      .array(mailboxes())
+      .transform((lists) => lists.flat())
+      .refine(({ length }) => length >= 1 && length <= RECIPIENTS_MAX, `must name 1 to ${RECIPIENTS_MAX} addresses`)
       .describe(`Recipients, at most ${RECIPIENTS_MAX}; one entry may hold several, separated by commas`),
     subject_prefix: z
       .string()
@@ -111,12 +130,15 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
 
+/** What is no URL at all is complained of elsewhere. */
 function hasReadableLogin(url: string): boolean {
+  if (!URL.canParse(url)) return true;
+  const { username, password } = new URL(url);
   try {
-    const { username, password } = new URL(url);
-    return [username, password].every((part) => decodeURIComponent(part) !== undefined);
+    decodeURIComponent(username + password);
+    return true;
   } catch (error) {
-    if (error instanceof URIError || error instanceof TypeError) return false;
+    if (error instanceof URIError) return false;
     throw error;
   }
 }

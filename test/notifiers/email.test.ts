@@ -529,7 +529,7 @@ describe('the options', () => {
     const { from, to } = email.spec.parse({
       ...given,
       from: 'Ops <a@example.com>',
-      to: ['b@x.org, C <c@x.org>', 'root@localhost'],
+      to: ['b@x.org, C <c@x.org>,', 'root@localhost'],
     });
     expect(from).toEqual({ name: 'Ops', address: 'a@example.com' });
     expect(to).toEqual([
@@ -553,6 +553,14 @@ describe('the options', () => {
   ])('refuse an address that is none: %j', (address) => {
     expect(problem({ from: address })).toHaveLength(1);
     expect(problem({ to: [address] })).toHaveLength(1);
+  });
+
+  it('refuse a list that holds one that is none, or nobody, or a crowd', () => {
+    expect(problem({ to: ['a@x.org, nobody'] })).toEqual([
+      expect.stringMatching(/^holds a part that is not an address/),
+    ]);
+    expect(problem({ to: [] })).toEqual(['must name 1 to 50 addresses']);
+    expect(problem({ to: [Array(51).fill('a@x.org').join()] })).toEqual(['must name 1 to 50 addresses']);
   });
 
   it.each(['http://x', 'smtp:', 'mail.example.com:25', 'smtp://', 'smtp://a:%zz@x'])(
