@@ -15,6 +15,7 @@ import { createRedactor } from '../redact.ts';
 import { registries } from '../registries.ts';
 import { createRunner } from '../runtime/runner.ts';
 import type { CliIo } from './io.ts';
+import { loadHome } from './load-home.ts';
 import { json, plain } from './print.ts';
 
 export interface ProbeArguments {
@@ -30,7 +31,7 @@ export interface ProbeArguments {
 
 /** Exit code: 0 up or degraded, 1 down, 3 unknown or unconfigured. Errors: UsageError. */
 export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Promise<number> {
-  const configuration = given.type === undefined ? await load(given.home, io) : await adHoc(given.type, given, io);
+  const configuration = given.type === undefined ? await loadHome(given.home, io) : await adHoc(given.type, given, io);
   const definition = pick(configuration, given);
   if (definition.unset.length > 0) {
     io.err(`${definition.name} is unconfigured: ${definition.unset.join(', ')} is not set\n`);
@@ -44,16 +45,6 @@ export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Pro
     redactor.redact(given.json ? asJson(definition, observation, verdict) : asText(definition, observation, verdict)),
   );
   return verdict.kind === 'unknown' ? 3 : verdict.kind === 'fail' ? 1 : 0;
-}
-
-/** A home that does not load says nothing about a target: wrong usage, not *down*. */
-async function load(home: string, { environment }: CliIo): Promise<Configuration> {
-  try {
-    return await loadConfiguration(home, { registries, environment });
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    throw new UsageError('home_invalid', error.message, { cause: error });
-  }
 }
 
 /** Goes through a home of its own, so that an option on the command line is checked just as in a file. */

@@ -51,6 +51,7 @@ function createProgram(io: CliIo, parts: ProgramParts, exit: Exit): Command {
   addDaemon(program, io, parts, exit);
   addDefinitionCommands(program, io, exit);
   addProbe(program, io, parts, exit);
+  addNotify(program, io, parts, exit);
   addDaemonCommands(program, io, exit);
   return example(
     program,
@@ -144,5 +145,21 @@ function addProbe(program: Command, io: CliIo, { clock }: ProgramParts, exit: Ex
       const { probe } = await import('./probe.ts');
       const which = { ...(name !== undefined && { name }), ...(type !== undefined && { type }) };
       exit(await probe({ home: homeOf(command), ...given, ...which }, io, clock));
+    });
+}
+
+function addNotify(program: Command, io: CliIo, { clock }: ProgramParts, exit: Exit): void {
+  const command = program.command('notify').description('send one test message through a channel, without a daemon');
+  example(
+    command,
+    'brainstem notify --test oncall-email',
+    '',
+    'Exits 0 when the channel accepted it, 1 when it did not, 2 wrong usage, 3 unconfigured.',
+  )
+    .requiredOption('--test <notifier>', 'its name in brainstem.yml')
+    .option('--json', 'print the outcome as JSON', false)
+    .action(async ({ test, json }: { test: string; json: boolean }) => {
+      const { notify } = await import('./notify.ts');
+      exit(await notify({ home: homeOf(command), notifier: test, json }, io, clock));
     });
 }

@@ -34,6 +34,28 @@ export function composeAlert(facts: AlertFacts): Alert {
   };
 }
 
+export interface TestAlertFacts {
+  readonly eventId: string;
+  readonly notifier: string;
+  readonly facts: Alert['facts'];
+  readonly now: number;
+  readonly publicUrl: string;
+}
+
+/** A message that says nothing but that its channel works. */
+export function composeTestAlert({ eventId, notifier, facts, now, publicUrl }: TestAlertFacts): Alert {
+  return {
+    eventId,
+    kind: 'test',
+    at: now,
+    severity: 'info',
+    title: 'Test message',
+    text: `This is a test: what ${notifier} has to say arrives here. Nothing is wrong, and nothing is to be done.`,
+    facts: [{ label: 'Notifier', value: notifier }, ...facts],
+    url: publicUrl,
+  };
+}
+
 /** One line that stands alone, as a phone shows it. */
 function headline(facts: AlertFacts): string {
   const { kind, incident, note, now } = facts;

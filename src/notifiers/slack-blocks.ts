@@ -7,7 +7,8 @@
  * and `verbatim` keeps Slack from making links of it. `*`, `_`, `~` and backticks in it may still format.
  * @see https://docs.slack.dev/reference/block-kit/blocks
  */
-import { ALERT_KINDS, type Alert, type AlertKind, type Severity } from '../model.ts';
+import { ALERT_KINDS, type Alert, type Severity } from '../model.ts';
+import { KIND_TITLES } from './kind-titles.ts';
 
 interface PlainText {
   readonly type: 'plain_text';
@@ -150,19 +151,6 @@ function pieces(heading: string, names: readonly string[]): string[] {
   }
   return [...lists, list];
 }
-
-const KIND_TITLES: Readonly<Record<AlertKind, string>> = {
-  opened: 'Failing',
-  reopened: 'Failing again',
-  escalated: 'Got worse',
-  progress: 'News',
-  reminder: 'Still failing',
-  resolved: 'Resolved',
-  healed_itself: 'Healed themselves',
-  closed: 'No longer watched',
-  digest: 'Digest',
-  test: 'Test',
-};
 
 const SEVERITY_EMOJI: Readonly<Record<Severity, string>> = { critical: '🔴', warning: '🟠', info: '🔵' };
 

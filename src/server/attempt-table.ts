@@ -1,6 +1,7 @@
 /** Runs of remediations, as a table on both pages. */
+
+import { type Html, html } from '../html.ts';
 import type { Attempt } from '../model.ts';
-import { type Html, html } from './html.ts';
 import { ago, duration } from './page-frame.ts';
 
 export function attemptTable(

@@ -1,7 +1,8 @@
 /** One incident, told from its opening to its end. */
+
+import { type Html, html, type Part } from '../html.ts';
 import type { Attempt, Incident, Notification, TimelineEntry } from '../model.ts';
 import { attemptTable } from './attempt-table.ts';
-import { type Html, html, type Part } from './html.ts';
 import { ago, duration, moment, page, section, severityMark } from './page-frame.ts';
 
 export interface IncidentView {

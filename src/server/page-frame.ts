@@ -1,7 +1,8 @@
 /** What both pages share: the frame, states with their marks, and times. */
+
+import { type Html, html, type Part, toText } from '../html.ts';
 import type { Severity, StateName } from '../model.ts';
 import { formatDuration } from '../units.ts';
-import { type Html, html, type Part, toText } from './html.ts';
 import { isoTime } from './json.ts';
 import { STYLE_PATH } from './style.ts';
 

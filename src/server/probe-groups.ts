@@ -1,7 +1,8 @@
 /** The probes by group: those with trouble first, unconfigured ones folded away. */
+
+import { type Html, html, type Part } from '../html.ts';
 import { STATE_NAMES, type StateName } from '../model.ts';
 import type { ProbeView } from '../ports.ts';
-import { type Html, html, type Part } from './html.ts';
 import { ago, duration, section, stateMark } from './page-frame.ts';
 
 interface GroupsView {

@@ -1,8 +1,9 @@
 /** The page of a person who wants to know: is everything up, what is wrong since when, and what is being done. */
+
+import { type Html, html, type Part } from '../html.ts';
 import { type Attempt, type Incident, type Problem, SEVERITIES } from '../model.ts';
 import type { Disarmed, Freeze, ProbeView } from '../ports.ts';
 import { attemptTable } from './attempt-table.ts';
-import { type Html, html, type Part } from './html.ts';
 import { problemLines } from './json.ts';
 import { ago, page, section, severityMark } from './page-frame.ts';
 import { probeGroups } from './probe-groups.ts';

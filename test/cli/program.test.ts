@@ -16,6 +16,7 @@ const COMMANDS = [
   'run',
   'validate',
   'probe',
+  'notify',
   'status',
   'incidents',
   'incidents list',
@@ -48,6 +49,7 @@ describe('help', () => {
     for (const command of [
       'validate',
       'probe',
+      'notify',
       'status',
       'incidents list',
       'incidents show',

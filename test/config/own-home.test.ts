@@ -63,6 +63,9 @@ describe('.env.example', () => {
   test('filled in configures everything', async () => {
     const { names } = await exampleEnvironment();
     const value = (name: string) => {
+      if (name === 'SMTP_URL') return 'smtp://127.0.0.1:1';
+      if (name === 'ALERT_FROM') return 'Brainstem <alerts@example.com>';
+      if (name === 'ALERT_TO') return 'ana@example.com, Ben <ben@example.com>';
       if (name.endsWith('URL')) return 'http://127.0.0.1:1';
       if (name.endsWith('PORT')) return '1234';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
@@ -77,6 +80,9 @@ describe('.env.example', () => {
     expect(all.filter(({ unset }) => unset.length > 0)).toEqual([]);
     expect(settings.healing.mode).toBe('observe');
     expect(settings.http.port).toBe(9912);
+    expect(notifiers.get('oncall-email')?.spec).toMatchObject({
+      to: [{ address: 'ana@example.com' }, { name: 'Ben', address: 'ben@example.com' }],
+    });
   });
 });
 

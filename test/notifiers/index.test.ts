@@ -4,6 +4,12 @@ import { z } from 'zod';
 import { notifierTypes } from '../../src/notifiers/index.ts';
 import { isSecret } from '../../src/spec.ts';
 
+/** Something that fits a variable of an example. */
+function fitting(variable: string): string {
+  if (variable === 'SMTP_URL') return 'smtp://127.0.0.1';
+  return /FROM|TO$/.test(variable) ? 'somebody@example.com' : 'http://127.0.0.1/';
+}
+
 describe.each(Object.values(notifierTypes))('notifier type $name', (type) => {
   it('stands in the map under its own name', () => {
     expect(notifierTypes[type.name as keyof typeof notifierTypes]).toBe(type);
@@ -12,7 +18,7 @@ describe.each(Object.values(notifierTypes))('notifier type $name', (type) => {
   it('has an example of its main option, which is valid but for its variables', () => {
     const { notifiers } = parse(type.example) as { notifiers: Record<string, Record<string, object>> };
     const [definition] = Object.values(notifiers);
-    const filled = JSON.stringify(definition?.[type.name]).replace(/\$\{\w+\}/g, 'http://127.0.0.1/');
+    const filled = JSON.stringify(definition?.[type.name]).replace(/\$\{(\w+)\}/g, (_, variable) => fitting(variable));
     expect(type.spec.safeParse(JSON.parse(filled))).toMatchObject({ success: true });
     expect(definition?.[type.name]).toHaveProperty(type.mainOption);
   });
