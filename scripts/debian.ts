@@ -13,7 +13,13 @@ export interface Part {
 }
 
 const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
-const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures'];
+const CERTIFICATES = [
+  'probe-types/http-tls',
+  'probe-types/http-failures',
+  'probe-types/network-leaks',
+  'probe-types/tls',
+  'probe-types/dns',
+];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -23,7 +29,11 @@ const PARTS: readonly Part[] = [
   { package: 'busybox-static', provides: '/bin/busybox', suites: DOCKER },
   { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
-  { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
+  {
+    package: 'dnsmasq-base',
+    provides: '/usr/sbin/dnsmasq',
+    suites: ['probe-types/http-names', 'probe-types/tls'],
+  },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

@@ -6,6 +6,7 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { tcp } from './tcp.ts';
+import { tls } from './tls.ts';
 
 export const probeTypes: ProbeTypes = {
   docker: createDockerProbeType(),
@@ -14,4 +15,5 @@ export const probeTypes: ProbeTypes = {
   host: createHostProbeType(),
   http,
   tcp,
+  tls,
 };
