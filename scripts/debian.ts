@@ -32,8 +32,9 @@ const PARTS: readonly Part[] = [
   {
     package: 'dnsmasq-base',
     provides: '/usr/sbin/dnsmasq',
-    suites: ['probe-types/http-names', 'probe-types/tls'],
+    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
   },
+  { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

@@ -64,6 +64,21 @@ export function printEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** The first address of a host, in the order of the route's families. Rejects with a ProbeFailure (`dns`). */
+export async function addressOf(host: string, route: Route, line: Lifeline, resolver: NameResolver): Promise<string> {
+  if (isIP(host) > 0) return host;
+  line.enter('resolve');
+  for (const family of route.families) {
+    try {
+      const [address] = await resolver.resolve(host, family, route.nameServer, line.signal);
+      if (address !== undefined) return address;
+    } catch (error) {
+      if (!(error instanceof NoAddress) || route.families.length === 1) throw error;
+    }
+  }
+  throw new ProbeFailure('dns', `${host} has no address`);
+}
+
 /**
  * Connects to the first address that answers. The next family is tried when the first has no address or is refused
  * at once, not when it swallows the deadline. Rejects with the first family's failure.

@@ -1,5 +1,6 @@
 /** Every probe type by its key in YAML. Adding one is a file beside this one and a line here. */
 import type { ProbeTypes } from '../ports.ts';
+import { dns } from './dns.ts';
 import { createDockerProbeType } from './docker.ts';
 import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
@@ -9,6 +10,7 @@ import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 
 export const probeTypes: ProbeTypes = {
+  dns,
   docker: createDockerProbeType(),
   exec,
   heartbeat: createHeartbeatProbeType(),

@@ -1,7 +1,9 @@
 import { createServer, type TlsOptions } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dns } from '../../src/probe-types/dns.ts';
 import { tls } from '../../src/probe-types/tls.ts';
 import { type Authority, createAuthority } from '../estate/hostile-certificates.ts';
+import { answerTo, overTcp, serveDns } from '../estate/hostile-dns.ts';
 import { startSilentNameServer } from '../estate/hostile-names.ts';
 import { closedPort, deafPort, listen, probe, serveRaw } from '../estate/hostile-network.ts';
 import { leavesNothing } from '../estate/leaks.ts';
@@ -49,6 +51,35 @@ test.each(Object.entries(handshakes))(
   async (_name, [reason, timeoutMs, target]) => {
     const spec = tls.spec.parse({ host: '127.0.0.1', ...(await target()) });
     await leavesNothing(async () => expect((await probe(tls, spec, { timeoutMs })).reason).toBe(reason));
+  },
+  90_000,
+);
+
+const cut = async () =>
+  (
+    await serveDns(
+      (query) => [answerTo(query, { bits: 0x8380 })],
+      overTcp((query) => [answerTo(query)]),
+    )
+  ).server;
+const questions: Record<string, [string, number, () => Promise<Record<string, unknown>>]> = {
+  'an answer': ['ok', 20_000, async () => ({ server: (await serveDns((query) => [answerTo(query)])).server })],
+  'a cut answer': ['ok', 20_000, async () => ({ server: await cut() })],
+  'no answer': ['timeout', 300, async () => ({ server: (await startSilentNameServer()).address })],
+  'a bad answer': ['protocol', 20_000, async () => ({ server: (await serveDns(() => [Buffer.alloc(1)])).server })],
+  'no server': ['connect_refused', 20_000, async () => ({ server: `127.0.0.1:${await closedPort()}` })],
+  'half an answer': [
+    'timeout',
+    300,
+    async () => ({ server: `127.0.0.1:${(await serveRaw((socket) => socket.write('\0'))).port}`, transport: 'tcp' }),
+  ],
+};
+
+test.each(Object.entries(questions))(
+  'dns: %s leaves nothing behind',
+  async (_name, [reason, timeoutMs, target]) => {
+    const spec = dns.spec.parse({ name: 'a.test', ...(await target()) });
+    await leavesNothing(async () => expect((await probe(dns, spec, { timeoutMs })).reason).toBe(reason));
   },
   90_000,
 );
