@@ -26,7 +26,7 @@ const PARTS: readonly Part[] = [
   { package: 'runc', provides: '/usr/sbin/runc', suites: DOCKER },
   { package: 'containerd', provides: '/usr/bin/containerd', suites: DOCKER },
   { package: 'iptables', provides: '/usr/sbin/iptables', suites: DOCKER },
-  { package: 'busybox-static', provides: '/bin/busybox', suites: DOCKER },
+  { package: 'busybox-static', provides: '/bin/busybox', suites: [...DOCKER, 'probe-types/icmp'] },
   { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   {
@@ -35,6 +35,9 @@ const PARTS: readonly Part[] = [
     suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
   },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
+  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },
+  { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
+  { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

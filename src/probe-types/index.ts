@@ -6,6 +6,7 @@ import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
+import { icmp } from './icmp.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 
@@ -16,6 +17,7 @@ export const probeTypes: ProbeTypes = {
   heartbeat: createHeartbeatProbeType(),
   host: createHostProbeType(),
   http,
+  icmp,
   tcp,
   tls,
 };

@@ -84,7 +84,9 @@ describe('a hostile answer is protocol', () => {
   test('aliases in a circle end, and lead to no answer', async () => {
     const circle = [record(ASKED, 5, name('b.test')), record(name('b.test'), 5, name('a.test'))];
     const { server } = await serveDns((query) => [answerTo(query, { answers: circle })]);
-    expect(await ask({ server })).toMatchObject({ reason: 'ok', fields: { answers: [], answer_count: 2 } });
+    const { reason, fields } = await ask({ server });
+    expect({ reason, answers: fields['answers'] }).toEqual({ reason: 'ok', answers: [] });
+    expect(fields['aliases']).toHaveLength(16);
   });
 
   test('what it says is shown as visible characters', async () => {
