@@ -38,6 +38,7 @@ const PARTS: readonly Part[] = [
   { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
+  { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

@@ -7,6 +7,7 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { icmp } from './icmp.ts';
+import { createProcessProbeType } from './process.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 
@@ -18,6 +19,7 @@ export const probeTypes: ProbeTypes = {
   host: createHostProbeType(),
   http,
   icmp,
+  process: createProcessProbeType(),
   tcp,
   tls,
 };

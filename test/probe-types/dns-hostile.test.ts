@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { RetryableError } from '../../src/errors.ts';
 import { dns } from '../../src/probe-types/dns.ts';
 import { decodeAnswer, encodeQuestion } from '../../src/probe-types/dns-message.ts';
-import { ProbeFailure } from '../../src/probe-types/failure.ts';
+import { classify, ProbeFailure } from '../../src/probe-types/failure.ts';
 import { ASKED, answerTo, framed, long, name, overTcp, record, serveDns, short } from '../estate/hostile-dns.ts';
 import { startSilentNameServer } from '../estate/hostile-names.ts';
 import { deafPort, drip, flood, probe, serveRaw } from '../estate/hostile-network.ts';
@@ -175,6 +176,11 @@ describe('the deadline is total', () => {
     expect(output.reason).toBe('connect_timeout');
     expect(questions()).toBe(0);
   });
+});
+
+test('our own lack of descriptors is no fault of a server, however often it is looked at', () => {
+  const lack = Object.assign(new Error('socket EMFILE'), { code: 'EMFILE' });
+  expect(classify(classify(lack, 'connect'), 'processing')).toBeInstanceOf(RetryableError);
 });
 
 describe('noise', () => {
