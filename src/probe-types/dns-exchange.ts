@@ -61,18 +61,18 @@ async function askOverUdp(question: Question, access: Access, { line, resolver, 
   line.enter('processing');
   const packet = encodeQuestion(question);
   const timer = setInterval(() => socket.send(packet), RESEND_MS);
-  const strays = { count: 0 };
+  let strays = 0;
   try {
     return await line.until((done) => {
       socket.on('message', (message) => {
         // RFC 5452, 9.1: what does not match may be forged, and the true answer still come.
         if (hasIdOrFails(message, question.id, line)) done(message);
-        else strays.count += 1;
+        else strays += 1;
       });
       socket.send(packet);
     });
   } catch (error) {
-    if (strays.count === 0 || !(error instanceof ProbeFailure) || error.reason !== 'timeout') throw error;
+    if (strays === 0 || !(error instanceof ProbeFailure) || error.reason !== 'timeout') throw error;
     throw new ProbeFailure('protocol', 'all that came before the deadline belongs to other questions', {
       cause: error,
     });

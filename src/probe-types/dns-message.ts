@@ -31,8 +31,6 @@ const RCODE_NAMES = new Map([...[...RCODES, ...MORE_RCODES].entries(), [16, 'BAD
 
 /** Asks with AD set, as dig does: the server may then say that it has verified the answer (RFC 6840, 5.7). */
 export function encodeQuestion({ id, name, type, recursion }: Question): Buffer {
-  const encoded = encodeName(name);
-  if (!encoded) throw new TypeError(`not a DNS name: ${name}`);
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(id, 0);
   header.writeUInt16BE((recursion ? FLAGS.rd : 0) | FLAGS.ad, 2);
@@ -43,7 +41,7 @@ export function encodeQuestion({ id, name, type, recursion }: Question): Buffer 
   questionTail.writeUInt16BE(INTERNET, 2);
   opt.writeUInt16BE(OPT, 1);
   opt.writeUInt16BE(UDP_BYTES, 3);
-  return Buffer.concat([header, encoded, questionTail, opt]);
+  return Buffer.concat([header, nameBytes(name), questionTail, opt]);
 }
 
 type Flags = Readonly<Record<keyof typeof FLAGS, boolean>>;
@@ -96,14 +94,21 @@ export function decodeAnswer(message: Buffer, question: Question): Answer {
 function checkQuestion(cursor: Cursor, questions: number, asked: Question): void {
   if (questions !== 1) throw malformed(`it holds ${questions} questions`);
   const [name, type, questionClass] = [cursor.name(), cursor.short(), cursor.short()];
-  const wanted = new Cursor(encodeName(asked.name) as Buffer, 0).name();
-  if (!same(name, wanted) || type !== codeOfType(asked.type) || questionClass !== INTERNET) {
+  if (name.toLowerCase() !== ownerOf(asked) || type !== codeOfType(asked.type) || questionClass !== INTERNET) {
     throw malformed('it repeats another question');
   }
 }
 
-function same(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase();
+/** The asked name as a message shows it, in lower case. */
+function ownerOf({ name }: Pick<Question, 'name'>): string {
+  return new Cursor(nameBytes(name), 0).name().toLowerCase();
+}
+
+/** Errors: TypeError for what the spec would have refused. */
+function nameBytes(name: string): Buffer {
+  const encoded = encodeName(name);
+  if (!encoded) throw new TypeError(`not a DNS name: ${name}`);
+  return encoded;
 }
 
 function readAnswers(cursor: Cursor, count: number): readonly DataRecord[] {
@@ -141,7 +146,7 @@ function flagsOf(bits: number): Flags {
 /** Goes from alias to alias to the records that were asked for; what belongs to other names is not an answer. */
 function follow({ name, type }: Question, records: readonly DataRecord[]) {
   const used: DataRecord[] = [];
-  let owner = new Cursor(encodeName(name) as Buffer, 0).name().toLowerCase();
+  let owner = ownerOf({ name });
   const aliasOf = () => records.find((record) => record.type === 'CNAME' && record.owner === owner);
   for (let alias = aliasOf(); type !== 'CNAME' && alias && used.length < MAX_ALIASES; alias = aliasOf()) {
     used.push(alias);

@@ -51,7 +51,10 @@ const dnsFields: FieldDeclarations = {
     type: 'list',
     summary: 'Data of the records, sorted: 192.0.2.1, `10 mx.example`, the text of TXT; at most 256',
   },
-  rcode: { type: 'string', summary: 'Response code: NOERROR, NXDOMAIN, SERVFAIL, REFUSED …' },
+  rcode: {
+    type: 'string',
+    summary: 'Response code: NOERROR, NXDOMAIN … Unless a condition names it, NOERROR and an answer are expected',
+  },
   flags: {
     type: {
       aa: flag('The server is an authority for the name'),

@@ -45,7 +45,11 @@ const processSpec = z
 type ProcessSpec = z.output<typeof processSpec>;
 
 const processFields: FieldDeclarations = {
-  count: { type: 'double', summary: 'How many match. Brainstem and what it has started itself are never counted' },
+  count: {
+    type: 'double',
+    summary:
+      'How many match, without Brainstem and its children. Unless a condition names it, one or more are expected',
+  },
   pid: { type: 'double', summary: 'Process id of the oldest; null without one' },
   uptime_s: { type: 'double', unit: 's', summary: 'Time since the oldest was started; null without one' },
   youngest_s: { type: 'double', unit: 's', summary: 'Time since the youngest was started; null without one' },
@@ -119,7 +123,8 @@ export function createProcessProbeType(
       'name: celery-workers',
       'process: { pattern: "celery .*worker", user: deploy }',
       'expect: [count >= 2, memory_bytes < 2e9]',
-      'warn: [rate("restarts", "10m") == 0]',
+      'warn:',
+      '  - rate("restarts", "10m") == 0',
     ].join('\n'),
     fields: processFields,
     families: [],

@@ -42,6 +42,7 @@ export function createResolver(
   const configuration = cachedFile(files.resolv, parseResolvConf);
   const pool = new ResolverPool();
   return {
+    // parseResolvConf never leaves the list empty.
     systemServer: () => configuration().addresses[0] as string,
     async resolve(name, family, server, signal) {
       const key = name.toLowerCase().replace(/\.$/, '');
