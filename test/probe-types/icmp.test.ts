@@ -117,6 +117,9 @@ describe('a host that does not', () => {
   });
 });
 
+const ROUND_TRIPS = 'echo "rtt min/avg/max/mdev = 0.1/0.1/0.1/0.0 ms"';
+const GOOD = `echo "2 packets transmitted, 2 received, 0% packet loss"; ${ROUND_TRIPS}`;
+
 describe('without a ping that can be used nothing is known', () => {
   test('none', async () => {
     expect(await ask({}, { environment: { PATH: await emptyPath() } })).toMatchObject({
@@ -150,7 +153,8 @@ describe('without a ping that can be used nothing is known', () => {
 
   test.each([
     ['silence', 'exit 0', /exit code 0 and said: nothing/],
-    ['a lie', 'echo "2 packets transmitted, 3 received, 0% packet loss"', /iputils-ping is understood/],
+    ['a lie', `echo "2 packets transmitted, 3 received, 0% packet loss"; ${ROUND_TRIPS}`, /iputils-ping is understood/],
+    ['one thing and ends otherwise', `${GOOD}; exit 2`, /exit code 2/],
     ['replies without round trips', 'echo "2 packets transmitted, 2 received, 0% packet loss"', /is understood/],
     ['a huge number', 'echo "9999999999 packets transmitted, 0 received, 0% packet loss"', /is understood/],
     ['a usage', 'echo "Usage: ping [-aAb] host" >&2; exit 64', /exit code 64 and said: Usage/],
