@@ -13,20 +13,36 @@ export interface Part {
 }
 
 const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
-const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures', 'notifiers/email'];
+const CERTIFICATES = [
+  'probe-types/http-tls',
+  'probe-types/http-failures',
+  'notifiers/email',
+  'probe-types/network-leaks',
+  'probe-types/tls',
+  'probe-types/dns',
+];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
   { package: 'runc', provides: '/usr/sbin/runc', suites: DOCKER },
   { package: 'containerd', provides: '/usr/bin/containerd', suites: DOCKER },
   { package: 'iptables', provides: '/usr/sbin/iptables', suites: DOCKER },
-  { package: 'busybox-static', provides: '/bin/busybox', suites: DOCKER },
+  { package: 'busybox-static', provides: '/bin/busybox', suites: [...DOCKER, 'probe-types/icmp'] },
   { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
-  { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
+  {
+    package: 'dnsmasq-base',
+    provides: '/usr/sbin/dnsmasq',
+    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
+  },
   { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
+  { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
+  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },
+  { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
+  { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
+  { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
 ];
 
 export function missingParts(): readonly Part[] {

@@ -26,6 +26,14 @@ export interface Certificate {
   readonly serial_number: string;
 }
 
+/** One certificate of a chain. */
+interface ChainLink {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly expires_in_days: number;
+  readonly fingerprint: string;
+}
+
 /** undefined when the peer showed no certificate. */
 export function describeCertificate(certificate: DetailedPeerCertificate, now: number): Certificate | undefined {
   if (certificate.valid_to === undefined) return undefined;
@@ -37,20 +45,35 @@ export function describeCertificate(certificate: DetailedPeerCertificate, now: n
     subject: distinguishedName(certificate.subject),
     issuer: distinguishedName(certificate.issuer),
     names: alternativeNames(certificate.subjectaltname ?? ''),
-    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    fingerprint: fingerprintOf(certificate),
     serial_number: certificate.serialNumber.toLowerCase(),
   };
 }
 
-/** A root is its own issuer: the chain ends there, or where the peer's chain is incomplete. */
+/** A certificate and its issuers up to the root, in short. Empty when the peer showed none. */
+export function describeChain(leaf: DetailedPeerCertificate, now: number): readonly ChainLink[] {
+  if (leaf.valid_to === undefined) return [];
+  return chainOf(leaf).map((link) => ({
+    subject: distinguishedName(link.subject),
+    issuer: distinguishedName(link.issuer),
+    expires_in_days: (Date.parse(link.valid_to) - now) / DAY_MS,
+    fingerprint: fingerprintOf(link),
+  }));
+}
+
 function earliestEnd(leaf: DetailedPeerCertificate): number {
-  let earliest = Date.parse(leaf.valid_to);
-  const seen = new Set([leaf]);
-  for (let next = leaf.issuerCertificate; next && !seen.has(next); next = next.issuerCertificate) {
-    seen.add(next);
-    earliest = Math.min(earliest, Date.parse(next.valid_to));
-  }
-  return earliest;
+  return Math.min(...chainOf(leaf).map((link) => Date.parse(link.valid_to)));
+}
+
+/** A root is its own issuer: the chain ends there, or where the peer's chain is incomplete. */
+function chainOf(leaf: DetailedPeerCertificate): readonly DetailedPeerCertificate[] {
+  const chain = new Set([leaf]);
+  for (let next = leaf.issuerCertificate; next && !chain.has(next); next = next.issuerCertificate) chain.add(next);
+  return [...chain];
+}
+
+function fingerprintOf(certificate: PeerCertificate): string {
+  return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
 /** RFC 2253 order, most specific first, as blackbox_exporter prints it. */

@@ -1,5 +1,6 @@
 /** A TCP connection to a host by name or address, within a run's deadline. */
 import { connect, isIP, type Socket } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
@@ -50,6 +51,32 @@ function isNameServer(text: string): boolean {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   return match !== null && isIP(match[1] ?? match[2] ?? '') > 0 && port > 0 && port < 65_536;
+}
+
+/** A host as people write it (`bücher.example`, `[::1]`) as names and addresses are asked for. */
+export function asciiHost(written: string): string {
+  const host = written.replace(/^\[|\]$/g, '');
+  return domainToASCII(host) || host;
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function printEndpoint({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The first address of a host, in the order of the route's families. Rejects with a ProbeFailure (`dns`). */
+export async function addressOf(host: string, route: Route, line: Lifeline, resolver: NameResolver): Promise<string> {
+  if (isIP(host) > 0) return host;
+  line.enter('resolve');
+  for (const family of route.families) {
+    try {
+      const [address] = await resolver.resolve(host, family, route.nameServer, line.signal);
+      if (address !== undefined) return address;
+    } catch (error) {
+      if (!(error instanceof NoAddress) || route.families.length === 1) throw error;
+    }
+  }
+  throw new ProbeFailure('dns', `${host} has no address`);
 }
 
 /**

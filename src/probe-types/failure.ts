@@ -44,7 +44,7 @@ const OWN_TROUBLE: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS',
  * Our own lack of descriptors or memory becomes a RetryableError, so that no target is blamed for it.
  */
 export function classify(error: Error, phase: Phase): Error {
-  if (error instanceof ProbeFailure) return error;
+  if (error instanceof ProbeFailure || error instanceof RetryableError) return error;
   const code = codeOf(error) ?? '';
   const options = { cause: error };
   if (OWN_TROUBLE.has(code)) return new RetryableError('out_of_resources', messageOf(error), options);

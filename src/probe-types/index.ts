@@ -1,17 +1,25 @@
 /** Every probe type by its key in YAML. Adding one is a file beside this one and a line here. */
 import type { ProbeTypes } from '../ports.ts';
+import { dns } from './dns.ts';
 import { createDockerProbeType } from './docker.ts';
 import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
+import { icmp } from './icmp.ts';
+import { createProcessProbeType } from './process.ts';
 import { tcp } from './tcp.ts';
+import { tls } from './tls.ts';
 
 export const probeTypes: ProbeTypes = {
+  dns,
   docker: createDockerProbeType(),
   exec,
   heartbeat: createHeartbeatProbeType(),
   host: createHostProbeType(),
   http,
+  icmp,
+  process: createProcessProbeType(),
   tcp,
+  tls,
 };

@@ -16,6 +16,8 @@ export interface NameResolver {
    * @param server `address:port` to ask instead of the hosts file and the servers of `/etc/resolv.conf`.
    */
   resolve(name: string, family: Family, server: string | undefined, signal: AbortSignal): Promise<readonly string[]>;
+  /** Address of the first name server in `/etc/resolv.conf`. */
+  systemServer(): string;
 }
 
 /** A name that exists but has no address of the family that was asked for: another family may do. */
@@ -40,6 +42,8 @@ export function createResolver(
   const configuration = cachedFile(files.resolv, parseResolvConf);
   const pool = new ResolverPool();
   return {
+    // parseResolvConf never leaves the list empty.
+    systemServer: () => configuration().addresses[0] as string,
     async resolve(name, family, server, signal) {
       const key = name.toLowerCase().replace(/\.$/, '');
       if (key === 'localhost' || key.endsWith('.localhost')) return [family === 4 ? '127.0.0.1' : '::1'];

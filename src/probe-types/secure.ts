@@ -18,24 +18,32 @@ import type { Lifeline } from './lifeline.ts';
 
 const pemOrPath = 'PEM text, or the absolute path of a PEM file, read again when it changes';
 
-export const tlsOptions = z
-  .strictObject({
-    cert: pem(z.string()).optional().describe(`Client certificate with its chain: ${pemOrPath}`),
-    key: pem(secret()).optional().describe(`Key of the client certificate: ${pemOrPath}`),
-    ca: pem(z.string()).optional().describe(`Authorities to trust instead of the built-in ones: ${pemOrPath}`),
-    server_name: z.string().min(1).optional().describe('Name to ask for and to verify. Default: the host of the URL'),
-    insecure_skip_verify: z.boolean().default(false).describe('Accept any certificate'),
-  })
-  .refine((tls) => (tls.cert === undefined) === (tls.key === undefined), 'cert and key belong together')
-  .superRefine((tls, context) => {
-    if ([tls.cert, tls.key, tls.ca].some((value) => value?.startsWith('/'))) return;
-    try {
-      createSecureContext({ cert: tls.cert, key: tls.key, ca: tls.ca });
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: `is not usable: ${messageOf(error)}` });
-    }
-  });
-type TlsOptions = z.output<typeof tlsOptions>;
+/** The options one by one, for a spec that has them at its top; it adds `checkTlsOptions`. */
+export const tlsShape = {
+  cert: pem(z.string()).optional().describe(`Client certificate with its chain: ${pemOrPath}`),
+  key: pem(secret()).optional().describe(`Key of the client certificate: ${pemOrPath}`),
+  ca: pem(z.string()).optional().describe(`Authorities to trust instead of the built-in ones: ${pemOrPath}`),
+  server_name: z.string().min(1).optional().describe('Name to ask for and to verify. Default: the host'),
+  insecure_skip_verify: z.boolean().default(false).describe('Accept any certificate'),
+};
+
+export const tlsOptions = z.strictObject(tlsShape).superRefine(checkTlsOptions);
+type Material = Pick<z.output<typeof tlsOptions>, 'cert' | 'key' | 'ca'>;
+
+export function checkTlsOptions(
+  { cert, key, ca }: { readonly [name in 'cert' | 'key' | 'ca']?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if ((cert === undefined) !== (key === undefined)) {
+    context.addIssue({ code: 'custom', message: 'cert and key belong together' });
+  }
+  if ([cert, key, ca].some((value) => value?.startsWith('/'))) return;
+  try {
+    createSecureContext({ cert, key, ca });
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `is not usable: ${messageOf(error)}` });
+  }
+}
 
 export interface TlsSession {
   readonly version: string;
@@ -46,6 +54,8 @@ export interface TlsSession {
 interface Peer {
   readonly tls: TlsSession;
   readonly certificate: Certificate | undefined;
+  /** As the peer showed it, linked to its issuers. */
+  readonly shown: DetailedPeerCertificate;
 }
 
 /** Where an exchange leaves what it learns about the other side. */
@@ -64,7 +74,7 @@ function pem<Schema extends z.ZodType<string>>(schema: Schema) {
 /** A context for a spec: made once, and again when a file that it names changes. One is shared by all without options. */
 export type ContextSource = () => SecureContext;
 
-export function createContextSource(options: TlsOptions): ContextSource {
+export function createContextSource(options: Material): ContextSource {
   const readers = [options.cert, options.key, options.ca].map(contentOf);
   let used: readonly (string | undefined)[] = [];
   let context: SecureContext | undefined;
@@ -129,7 +139,11 @@ export async function secure(socket: Socket, options: HandshakeOptions, line: Li
     wrapped.once('secureConnect', () => done(wrapped));
   });
   certificate ??= secured.getPeerCertificate(true);
-  options.seen.peer = { tls: sessionOf(secured), certificate: describeCertificate(certificate, options.now) };
+  options.seen.peer = {
+    tls: sessionOf(secured),
+    certificate: describeCertificate(certificate, options.now),
+    shown: certificate,
+  };
   if (!secured.authorized && !options.insecure) throw distrust(secured, options.host, certificate);
   return secured;
 }

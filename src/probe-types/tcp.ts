@@ -1,16 +1,15 @@
 /** Probe type `tcp`: a connection, and a dialogue of plain sends and expectations over it. */
-import { domainToASCII } from 'node:url';
 import { RE2JS } from 're2js';
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
 import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
-import { type Endpoint, open, routeOf, routeOptions } from './connection.ts';
+import { asciiHost, type Endpoint, open, printEndpoint, routeOf, routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import { Lifeline } from './lifeline.ts';
 import { addressFamilies } from './network-families.ts';
 import { ipField, phaseFields } from './network-fields.ts';
 import { oncePerSpec } from './once-per-spec.ts';
+import { checkPattern } from './pattern.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
 import { converse, type Step } from './tcp-dialogue.ts';
 
@@ -23,10 +22,7 @@ const step = z.union([
   z.strictObject({
     expect: z
       .string()
-      .superRefine((pattern, context) => {
-        const problem = patternProblem(pattern);
-        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-      })
+      .superRefine(checkPattern(RE2JS.MULTILINE))
       .describe('Regular expression (RE2, linear in time) that what is received must match; ^ and $ are ends of lines'),
   }),
 ]);
@@ -81,10 +77,7 @@ function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof 
 `,
     fields: tcpFields,
     families: addressFamilies,
-    target(spec) {
-      const { host, port } = endpointOf(spec);
-      return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    },
+    target: (spec) => printEndpoint(endpointOf(spec)),
     run: (spec, _input, context) => runTcp(spec, prepare(spec), resolver, context),
   };
 }
@@ -120,19 +113,9 @@ function isAddress(text: string): boolean {
 
 function endpointOf(spec: TcpSpec): Endpoint {
   const match = ADDRESS.exec(spec.address ?? '');
-  const host = match?.[1] ?? match?.[2] ?? spec.host?.replace(/^\[|\]$/g, '') ?? '';
-  return { host: domainToASCII(host) || host, port: Number(match?.[3] ?? spec.port) };
+  return { host: asciiHost(match?.[1] ?? match?.[2] ?? spec.host ?? ''), port: Number(match?.[3] ?? spec.port) };
 }
 
 function compileStep(step: TcpSpec['steps'][number]): Step {
   return 'send' in step ? step : { expect: RE2JS.compile(step.expect, RE2JS.MULTILINE), source: step.expect };
-}
-
-function patternProblem(pattern: string): string | undefined {
-  try {
-    RE2JS.compile(pattern, RE2JS.MULTILINE);
-    return undefined;
-  } catch (error) {
-    return `is not a regular expression of RE2: ${messageOf(error)}`;
-  }
 }

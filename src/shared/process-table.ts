@@ -13,12 +13,20 @@ export interface ProcessIdentity {
 }
 
 export interface ProcessEntry extends ProcessIdentity {
+  /** Of its program, or what it calls itself; the kernel keeps 15 characters. */
+  readonly name: string;
   /** One letter of proc(5): `R`, `S`, `D`, `T`, `Z` … */
   readonly state: string;
   readonly parentPid: number;
   readonly groupId: number;
   readonly sessionId: number;
+  readonly threads: number;
+  /** Spent on a processor so far, by itself and the kernel for it; its children are not counted. */
+  readonly cpuTicks: number;
 }
+
+/** USER_HZ, which is the same on every Linux (time(7)). */
+export const TICKS_PER_SECOND = 100;
 
 /** undefined: there is no such process. */
 export function readProcess(pid: number): ProcessEntry | undefined {
@@ -57,12 +65,31 @@ function parseStat(stat: string): ProcessEntry | undefined {
   if (state === undefined || startTicks === undefined) return undefined;
   return {
     pid: Number.parseInt(stat, 10),
+    name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
     state,
     parentPid: Number(parentPid),
     groupId: Number(groupId),
     sessionId: Number(sessionId),
+    threads: Number(afterName[17]),
+    cpuTicks: Number(afterName[11]) + Number(afterName[12]),
     startTicks: Number(startTicks),
   };
+}
+
+export interface ProcessStatus {
+  /** The effective user. */
+  readonly userId: number;
+  /** Memory that is not swapped out; 0 for a thread of the kernel. */
+  readonly residentBytes: number;
+}
+
+/** undefined: there is no such process. */
+export function readStatus(pid: number): ProcessStatus | undefined {
+  const status = unlessGone(() => readFileSync(`/proc/${pid}/status`, 'utf8'));
+  const userId = /^Uid:\s+\d+\s+(\d+)/m.exec(status ?? '')?.[1];
+  if (userId === undefined) return undefined;
+  const residentKibibytes = /^VmRSS:\s+(\d+) kB/m.exec(status ?? '')?.[1];
+  return { userId: Number(userId), residentBytes: Number(residentKibibytes ?? 0) * 1_024 };
 }
 
 /** Not there, gone while being read, or not ours to see. */

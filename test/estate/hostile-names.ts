@@ -2,9 +2,13 @@
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { sleep } from './hostile-network.ts';
+import { serverProcess } from './server-process.ts';
 
 export interface NameServer {
   /** `127.0.0.1:port` */
@@ -29,6 +33,52 @@ export async function startNameServer(...records: string[]): Promise<NameServer>
   return { address, stop };
 }
 
+export interface Unbound {
+  /** `127.0.0.1:port` */
+  readonly address: string;
+  /** The same for DNS over TLS, when it was started with a certificate. */
+  readonly tlsAddress: string;
+}
+
+/** unbound as the authority for `zone.test`, with a certificate of `folder` when one is named. */
+export async function startUnbound(folder?: string, certificate?: string): Promise<Unbound> {
+  const own = await mkdtemp(join(tmpdir(), 'brainstem-unbound-'));
+  onTestFinished(() => rm(own, { recursive: true, force: true }));
+  const [port, tlsPort] = [await freePort(), await freePort()];
+  const tls = [
+    `interface: 127.0.0.1@${tlsPort}`,
+    `tls-port: ${tlsPort}`,
+    `tls-service-key: "${folder}/${certificate}.key"`,
+    `tls-service-pem: "${folder}/${certificate}.pem"`,
+  ];
+  const settings = [
+    'username: ""',
+    'chroot: ""',
+    `directory: "${own}"`,
+    'pidfile: ""',
+    'use-syslog: no',
+    'do-daemonize: no',
+    'module-config: "iterator"',
+    'local-zone: "test." nodefault',
+    `interface: 127.0.0.1@${port}`,
+    ...(folder === undefined ? [] : tls),
+  ];
+  await writeFile(
+    join(own, 'unbound.conf'),
+    `server:\n${settings.map((line) => `  ${line}\n`).join('')}auth-zone:\n  name: "zone.test"\n  zonefile: "${own}/zone"\n`,
+  );
+  const soa = 'zone.test. 60 IN SOA ns.zone.test. root.zone.test. 2026112801 3600 600 86400 60';
+  await writeFile(join(own, 'zone'), `${soa}\nzone.test. 60 IN NS ns.zone.test.\nns.zone.test. 60 IN A 127.0.0.1\n`);
+  const server = serverProcess({
+    command: 'unbound',
+    arguments: ['-d', '-p', '-c', join(own, 'unbound.conf')],
+    ready: async () => (await codeOf(`127.0.0.1:${port}`)) !== 'ECONNREFUSED',
+  });
+  onTestFinished(() => server.end('SIGKILL'));
+  await server.start();
+  return { address: `127.0.0.1:${port}`, tlsAddress: `127.0.0.1:${tlsPort}` };
+}
+
 /** A UDP port that swallows every question. Counts them. */
 export async function startSilentNameServer(): Promise<{ readonly address: string; questions(): number }> {
   const socket = createSocket('udp4');
@@ -45,16 +95,21 @@ export async function startSilentNameServer(): Promise<{ readonly address: strin
 
 /** Any answer will do, also a refusal. */
 async function answers(address: string): Promise<void> {
-  const resolver = new Resolver({ timeout: 200, tries: 1 });
-  resolver.setServers([address]);
   for (;;) {
-    const code = await resolver.resolve4('ready.test').then(
-      () => 'OK',
-      (error: NodeJS.ErrnoException) => error.code,
-    );
+    const code = await codeOf(address);
     if (code !== 'ECONNREFUSED' && code !== 'ETIMEOUT') return;
     await sleep(20);
   }
+}
+
+/** How a question to this server ends. */
+async function codeOf(address: string): Promise<string | undefined> {
+  const resolver = new Resolver({ timeout: 200, tries: 1 });
+  resolver.setServers([address]);
+  return await resolver.resolve4('ready.test').then(
+    () => 'OK',
+    (error: NodeJS.ErrnoException) => error.code,
+  );
 }
 
 async function freePort(): Promise<number> {

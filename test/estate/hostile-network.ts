@@ -15,6 +15,7 @@ export interface RunOptions {
   readonly reads?: ReadonlySet<string>;
   readonly clock?: Clock;
   readonly signal?: AbortSignal;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Runs a type once as the runtime does: a validated spec, a signal that aborts at the deadline. */
@@ -31,6 +32,7 @@ export async function probe<Spec extends z.ZodType>(
     timeoutMs,
     clock: options.clock ?? clock,
     log: silent,
+    ...(options.environment && { environment: options.environment }),
   };
   const input: ProbeInput = {
     probe: 'test',

@@ -1,0 +1,75 @@
+/** Reading the primitives of DNS messages (RFC 1035, 3.1, 4.1.4): numbers, bytes and compressed names. */
+import { ProbeFailure } from './failure.ts';
+
+const MAX_LABEL_BYTES = 63;
+/** Of a name as it stands in a message, with its root. */
+const MAX_NAME_BYTES = 255;
+const POINTER = 0xc0;
+
+export function malformed(what: string, options?: { cause?: unknown }): ProbeFailure {
+  return new ProbeFailure('protocol', `the answer is malformed: ${what}`, options);
+}
+
+/** A place in a message. Every read is checked against its end, and throws a ProbeFailure (`protocol`) behind it. */
+export class Cursor {
+  readonly message: Buffer;
+  offset: number;
+
+  constructor(message: Buffer, offset: number) {
+    this.message = message;
+    this.offset = offset;
+  }
+
+  bytes(count: number): Buffer {
+    const start = this.offset;
+    if (start + count > this.message.length) throw malformed('it ends too early');
+    this.offset += count;
+    return this.message.subarray(start, this.offset);
+  }
+
+  byte(): number {
+    return this.bytes(1).readUInt8();
+  }
+
+  short(): number {
+    return this.bytes(2).readUInt16BE();
+  }
+
+  long(): number {
+    return this.bytes(4).readUInt32BE();
+  }
+
+  /** A name without its final dot; the root is `.`. Invariant: each pointer leads further back, so that they end. */
+  name(): string {
+    const labels: string[] = [];
+    let length = 1;
+    let start = this.offset;
+    let behind: number | undefined;
+    for (let size = this.byte(); size !== 0; size = this.byte()) {
+      if (size >= POINTER) {
+        const target = ((size & ~POINTER) << 8) | this.byte();
+        if (target >= start) throw malformed('a name points forwards');
+        behind ??= this.offset;
+        this.offset = start = target;
+      } else {
+        length += size + 1;
+        if (size > MAX_LABEL_BYTES || length > MAX_NAME_BYTES) throw malformed('a name is too long');
+        labels.push(escapeLabel(this.bytes(size)));
+      }
+    }
+    this.offset = behind ?? this.offset;
+    return labels.join('.') || '.';
+  }
+}
+
+/** RFC 1035, 5.1, as zone files show them: a dot is `\.`, and what is no visible ASCII is `\ddd`. */
+function escapeLabel(label: Buffer): string {
+  return escapeBytes(label).replaceAll('.', '\\.').replaceAll(' ', '\\032');
+}
+
+/** Bytes as text: visible ASCII and blanks as they are, others as `\ddd`. */
+export function escapeBytes(bytes: Buffer): string {
+  return bytes
+    .toString('latin1')
+    .replace(/[^\x20-\x5b\x5d-\x7e]/g, (character) => `\\${String(character.charCodeAt(0)).padStart(3, '0')}`);
+}

@@ -1,0 +1,87 @@
+/** The record types that `dns` asks for, and their data as text (RFC 1035, 2782, 3596, 8659). */
+import { type Cursor, escapeBytes, malformed } from './dns-cursor.ts';
+
+/** By name: the code of the type, and how its data reads. A reader may be led outside of its record by a lie. */
+const TYPES = {
+  A: { code: 1, read: (cursor: Cursor) => cursor.bytes(4).join('.') },
+  AAAA: { code: 28, read: (cursor: Cursor) => ipv6(cursor.bytes(16)) },
+  CAA: { code: 257, read: caa },
+  CNAME: { code: 5, read: (cursor: Cursor) => cursor.name() },
+  MX: { code: 15, read: (cursor: Cursor) => `${cursor.short()} ${cursor.name()}` },
+  NS: { code: 2, read: (cursor: Cursor) => cursor.name() },
+  PTR: { code: 12, read: (cursor: Cursor) => cursor.name() },
+  SOA: { code: 6, read: soa },
+  SRV: {
+    code: 33,
+    read: (cursor: Cursor) => `${cursor.short()} ${cursor.short()} ${cursor.short()} ${cursor.name()}`,
+  },
+  TXT: { code: 16, read: txt },
+} satisfies Record<string, { code: number; read(cursor: Cursor, end: number): string }>;
+export type RecordType = keyof typeof TYPES;
+
+export const RECORD_TYPES = Object.keys(TYPES) as [RecordType, ...RecordType[]];
+const BY_CODE = new Map<number, RecordType>(RECORD_TYPES.map((type) => [TYPES[type].code, type]));
+
+export function codeOfType(type: RecordType): number {
+  return TYPES[type].code;
+}
+
+export interface DataRecord {
+  /** Lower case. */
+  readonly owner: string;
+  readonly type: RecordType;
+  readonly ttl: number;
+  readonly data: string;
+}
+
+interface RecordHead {
+  readonly owner: string;
+  readonly code: number;
+  readonly recordClass: number;
+  readonly ttl: number;
+  /** Behind the last byte of its data. */
+  readonly end: number;
+}
+
+/** Leaves the cursor at the record's data. */
+export function readHead(cursor: Cursor): RecordHead {
+  const owner = cursor.name().toLowerCase();
+  const [code, recordClass, ttl, size] = [cursor.short(), cursor.short(), cursor.long(), cursor.short()];
+  const end = cursor.offset + size;
+  if (end > cursor.message.length) throw malformed('a record is longer than the message');
+  return { owner, code, recordClass, ttl, end };
+}
+
+/** The record whose head was just read; undefined when it is of a type that is never asked for. Leaves it behind. */
+export function readData(cursor: Cursor, { owner, code, ttl, end }: RecordHead): DataRecord | undefined {
+  const type = BY_CODE.get(code);
+  const data = type && TYPES[type].read(cursor, end);
+  if (type && cursor.offset !== end) throw malformed(`the data of a record of type ${type} has another length`);
+  cursor.offset = end;
+  return type && data !== undefined ? { owner, type, ttl, data } : undefined;
+}
+
+/** The shortest form (RFC 5952), as the URL standard has it. */
+function ipv6(bytes: Buffer): string {
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+}
+
+function soa(cursor: Cursor): string {
+  const names = `${cursor.name()} ${cursor.name()}`;
+  return [names, ...Array.from({ length: 5 }, () => cursor.long())].join(' ');
+}
+
+/** Its strings put together, as SPF (RFC 7208, 3.3) and DKIM read them. */
+function txt(cursor: Cursor, end: number): string {
+  const strings: string[] = [];
+  while (cursor.offset < end) strings.push(escapeBytes(cursor.bytes(cursor.byte())));
+  return strings.join('');
+}
+
+/** Such as `0 issue "letsencrypt.org"`. */
+function caa(cursor: Cursor, end: number): string {
+  const flags = cursor.byte();
+  const tag = escapeBytes(cursor.bytes(cursor.byte()));
+  return `${flags} ${tag} "${escapeBytes(cursor.bytes(Math.max(0, end - cursor.offset)))}"`;
+}
