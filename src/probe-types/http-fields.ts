@@ -4,7 +4,7 @@ import type { FieldDeclarations, Fields } from '../model.ts';
 import { certificateFields } from './certificate.ts';
 import type { Body } from './http-body.ts';
 import type { Lifeline } from './lifeline.ts';
-import { ipField, phaseFields } from './network-fields.ts';
+import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import type { Seen } from './secure.ts';
 
 /** Text beyond this is not bound to `body`. */
@@ -26,13 +26,7 @@ export const httpFields: FieldDeclarations = {
     transfer: 'Headers until the body is complete',
   }),
   certificate: { type: certificateFields, summary: "The server's certificate, also when it is not trusted" },
-  tls: {
-    type: {
-      version: { type: 'string', summary: 'Protocol version, such as TLS 1.3' },
-      cipher: { type: 'string', summary: 'Cipher suite, IANA name' },
-    },
-    summary: 'The TLS session',
-  },
+  tls: tlsField,
   redirects: { type: 'double', summary: 'Redirects that were followed' },
   final_url: { type: 'string', summary: 'Where the answer came from, without userinfo and query' },
   body_bytes: { type: 'double', unit: 'B', summary: 'Bytes of the body that were read, decoded' },

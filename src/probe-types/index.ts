@@ -5,6 +5,7 @@ import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
+import { postgres } from './postgres.ts';
 import { tcp } from './tcp.ts';
 
 export const probeTypes: ProbeTypes = {
@@ -13,5 +14,6 @@ export const probeTypes: ProbeTypes = {
   heartbeat: createHeartbeatProbeType(),
   host: createHostProbeType(),
   http,
+  postgres,
   tcp,
 };

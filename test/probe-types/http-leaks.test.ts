@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,11 +14,8 @@ import {
   probe,
   serveHttp,
   serveRaw,
-  sleep,
 } from '../estate/hostile-network.ts';
-
-const RUNS = 300;
-const AT_ONCE = 100;
+import { leavesNothing } from '../estate/leaks.ts';
 
 let authority: Authority;
 beforeAll(async () => {
@@ -116,25 +112,3 @@ test('no listener stays on a signal that outlives its runs', async () => {
   for (let round = 0; round < 5; round += 1) await probe(http, spec, { signal });
   expect(listening).toBe(0);
 });
-
-/** Descriptors and handles after many runs are those after a few. */
-async function leavesNothing(run: () => Promise<void>): Promise<void> {
-  const batch = (count: number) => Promise.all(Array.from({ length: count }, run));
-  await batch(AT_ONCE);
-  const before = await settled(() => true);
-  for (let done = 0; done < RUNS; done += AT_ONCE) await batch(AT_ONCE);
-  const after = await settled((now) => now.descriptors <= before.descriptors && now.handles <= before.handles);
-  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
-  expect(after.handles).toBeLessThanOrEqual(before.handles);
-}
-
-/** Waits until closing is done: our own servers notice it a little later. */
-async function settled(enough: (now: { descriptors: number; handles: number }) => boolean) {
-  await sleep(100);
-  for (let round = 0; ; round += 1) {
-    const descriptors = readdirSync('/proc/self/fd').length;
-    const now = { descriptors, handles: process.getActiveResourcesInfo().length };
-    if (round === 50 || enough(now)) return now;
-    await sleep(100);
-  }
-}
