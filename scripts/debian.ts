@@ -13,7 +13,12 @@ export interface Part {
 }
 
 const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
-const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures', 'probe-types/postgres-hostile'];
+const CERTIFICATES = [
+  'probe-types/http-tls',
+  'probe-types/http-failures',
+  'probe-types/postgres-hostile',
+  'probe-types/redis',
+];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -25,6 +30,7 @@ const PARTS: readonly Part[] = [
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
   { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: ['probe-types/postgres*'] },
+  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

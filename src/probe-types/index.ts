@@ -6,6 +6,7 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { postgres } from './postgres.ts';
+import { redis } from './redis.ts';
 import { tcp } from './tcp.ts';
 
 export const probeTypes: ProbeTypes = {
@@ -15,5 +16,6 @@ export const probeTypes: ProbeTypes = {
   host: createHostProbeType(),
   http,
   postgres,
+  redis,
   tcp,
 };
