@@ -18,6 +18,7 @@ const CERTIFICATES = [
   'probe-types/http-failures',
   'probe-types/postgres-hostile',
   'probe-types/redis',
+  'probe-types/prometheus',
 ];
 
 const PARTS: readonly Part[] = [
@@ -26,7 +27,11 @@ const PARTS: readonly Part[] = [
   { package: 'containerd', provides: '/usr/bin/containerd', suites: DOCKER },
   { package: 'iptables', provides: '/usr/sbin/iptables', suites: DOCKER },
   { package: 'busybox-static', provides: '/bin/busybox', suites: DOCKER },
-  { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
+  {
+    package: 'prometheus',
+    provides: '/usr/bin/promtool',
+    suites: ['metrics/exposition', 'e2e/metrics*', 'probe-types/prometheus'],
+  },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
   { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: ['probe-types/postgres*'] },

@@ -6,6 +6,7 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { postgres } from './postgres.ts';
+import { prometheus } from './prometheus.ts';
 import { redis } from './redis.ts';
 import { tcp } from './tcp.ts';
 
@@ -16,6 +17,7 @@ export const probeTypes: ProbeTypes = {
   host: createHostProbeType(),
   http,
   postgres,
+  prometheus,
   redis,
   tcp,
 };

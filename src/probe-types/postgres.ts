@@ -12,7 +12,14 @@ import { figureFields, PRIVILEGED_FIELDS } from './postgres-figures.ts';
 import { logIn, readFigures, readRows } from './postgres-session.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
 import { tlsOptions } from './secure.ts';
-import { connectionFields, createGuards, type Findings, type Guard, runOverConnection } from './server-run.ts';
+import {
+  connectionFields,
+  createGuards,
+  DATABASE_PHASES,
+  type Findings,
+  type Guard,
+  runOverConnection,
+} from './server-run.ts';
 import { authorityOf, parseServerUrl, type ServerUrl } from './server-url.ts';
 
 const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full'] as const;
@@ -78,7 +85,7 @@ function createPostgres(resolver: NameResolver = createResolver()): ProbeType<ty
       value: { type: 'dyn', summary: 'First column of its first row' },
       row_count: { type: 'double', summary: 'How many rows there are in rows' },
       rows_truncated: { type: 'bool', summary: 'Your query has more rows than these' },
-      ...connectionFields,
+      ...connectionFields(DATABASE_PHASES),
     },
     families: [...addressFamilies, ...tlsFamilies],
     target: (spec) => printable(serverOf(spec)),
@@ -99,7 +106,7 @@ async function runPostgres(
   context: Context,
 ): Promise<ProbeOutput> {
   const driver = await import('pg');
-  return await runOverConnection(context, async (line, findings) => {
+  return await runOverConnection(context, DATABASE_PHASES, async (line, findings) => {
     const socket = await connect(plan, resolver, context.clock.now(), line, findings);
     line.enter('processing');
     const client = await logIn(driver.default.Client, socket, plan.server, line);

@@ -11,7 +11,14 @@ import { type Ask, converse, type Reply } from './redis-dialogue.ts';
 import { infoFields, parseInfo, toFigures } from './redis-info.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
 import { tlsOptions } from './secure.ts';
-import { connectionFields, createGuards, type Findings, type Guard, runOverConnection } from './server-run.ts';
+import {
+  connectionFields,
+  createGuards,
+  DATABASE_PHASES,
+  type Findings,
+  type Guard,
+  runOverConnection,
+} from './server-run.ts';
 import { authorityOf, parseServerUrl, type ServerUrl } from './server-url.ts';
 
 /** Characters of a text, and items of a list, that are observed. */
@@ -83,7 +90,7 @@ function createRedis(resolver: NameResolver = createResolver()): ProbeType<typeo
         summary:
           'Reply to your command: a text (double(value) makes it a number), a number, or a list; the first 100 items',
       },
-      ...connectionFields,
+      ...connectionFields(DATABASE_PHASES),
     },
     families: [...addressFamilies, ...tlsFamilies],
     target: (spec) => printable(serverOf(spec)),
@@ -98,7 +105,7 @@ function createRedis(resolver: NameResolver = createResolver()): ProbeType<typeo
 export const redis = createRedis();
 
 async function runRedis(plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
-  return await runOverConnection(context, async (line, findings) => {
+  return await runOverConnection(context, DATABASE_PHASES, async (line, findings) => {
     const ask = await connect(plan, resolver, context.clock.now(), line, findings);
     line.enter('processing');
     await logIn(plan, ask);

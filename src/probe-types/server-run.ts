@@ -1,26 +1,33 @@
-/** One run of a database probe over one connection: what such probes observe of it, and how a run ends. */
+/** One run over one connection: what a probe observes of the connection, and how the run ends. */
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput } from '../ports.ts';
 import { certificateFields } from './certificate.ts';
-import { ProbeFailure } from './failure.ts';
+import { type Phase, ProbeFailure } from './failure.ts';
 import { Lifeline } from './lifeline.ts';
 import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import { createContextSource, type Seen, secure, type tlsOptions } from './secure.ts';
 
-export const connectionFields: FieldDeclarations = {
-  phases: phaseFields({
-    resolve: 'Name resolution',
-    connect: 'TCP connect',
-    tls: 'TLS handshake',
-    processing: 'Login and commands',
-  }),
-  certificate: { type: certificateFields, summary: "The server's certificate, also when it is not trusted" },
-  tls: tlsField,
-  ip: ipField,
+/** The phases of a run, with what happens in each. */
+type PhaseSummaries = Partial<Record<Phase, string>>;
+
+export const DATABASE_PHASES: PhaseSummaries = {
+  resolve: 'Name resolution',
+  connect: 'TCP connect',
+  tls: 'TLS handshake',
+  processing: 'Login and commands',
 };
+
+export function connectionFields(phases: PhaseSummaries): FieldDeclarations {
+  return {
+    phases: phaseFields(phases),
+    certificate: { type: certificateFields, summary: "The server's certificate, also when it is not trusted" },
+    tls: tlsField,
+    ip: ipField,
+  };
+}
 
 /** Where a run leaves what it learns, also when it fails later. */
 export interface Findings {
@@ -31,6 +38,7 @@ export interface Findings {
 /** @param work throws a ProbeFailure for what the outside world does; anything that it opened is closed afterwards. */
 export async function runOverConnection(
   context: Context,
+  phases: PhaseSummaries,
   work: (line: Lifeline, findings: Findings) => Promise<void>,
 ): Promise<ProbeOutput> {
   const line = new Lifeline(context);
@@ -44,11 +52,12 @@ export async function runOverConnection(
   } finally {
     line.close();
   }
-  const { resolve_ms, connect_ms, tls_ms, processing_ms } = line.phases;
   const { ip, peer } = findings.seen;
   const fields = {
     ...findings.fields,
-    phases: { resolve_ms, connect_ms, tls_ms, processing_ms },
+    phases: Object.fromEntries(
+      (Object.keys(phases) as Phase[]).map((phase) => [`${phase}_ms`, line.phases[`${phase}_ms`]]),
+    ),
     certificate: peer?.certificate,
     tls: peer?.tls,
     ip,
