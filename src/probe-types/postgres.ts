@@ -114,8 +114,6 @@ async function runPostgres(
     const sized = reads === undefined || reads.has('database_bytes');
     Object.assign(findings.fields, await readFigures(client, sized, query !== undefined, line));
     if (query !== undefined) Object.assign(findings.fields, await readRows(client, query, line));
-    // A word of goodbye, so that the server's log has nothing to complain about.
-    client.end(() => {});
     demandPrivileges(plan.server, findings.fields, reads);
   });
 }
@@ -138,8 +136,7 @@ async function offersTls(socket: Socket, line: Lifeline): Promise<boolean> {
     );
     socket.write(TLS_REQUEST);
   });
-  // More than the one byte would be somebody's who is not behind the TLS.
-  if (answer.length !== 1) throw new ProbeFailure('protocol', 'what answers does not speak PostgreSQL');
+  // The whole answer: bytes behind the letter would be somebody's who is not behind the TLS.
   const letter = answer.toString('latin1');
   if (letter === 'S' || letter === 'N') return letter === 'S';
   throw new ProbeFailure('protocol', 'what answers does not speak PostgreSQL');
