@@ -20,6 +20,9 @@ const CERTIFICATES = [
   'probe-types/network-leaks',
   'probe-types/tls',
   'probe-types/dns',
+  'probe-types/postgres-hostile',
+  'probe-types/redis',
+  'probe-types/prometheus',
 ];
 
 const PARTS: readonly Part[] = [
@@ -28,7 +31,11 @@ const PARTS: readonly Part[] = [
   { package: 'containerd', provides: '/usr/bin/containerd', suites: DOCKER },
   { package: 'iptables', provides: '/usr/sbin/iptables', suites: DOCKER },
   { package: 'busybox-static', provides: '/bin/busybox', suites: [...DOCKER, 'probe-types/icmp'] },
-  { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
+  {
+    package: 'prometheus',
+    provides: '/usr/bin/promtool',
+    suites: ['metrics/exposition', 'e2e/metrics*', 'probe-types/prometheus'],
+  },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   {
     package: 'dnsmasq-base',
@@ -43,6 +50,8 @@ const PARTS: readonly Part[] = [
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
   { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
+  { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: ['probe-types/postgres*'] },
+  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
 ];
 
 export function missingParts(): readonly Part[] {

@@ -135,7 +135,7 @@ export function userinfoAuthorization(url: URL): string | undefined {
 }
 
 /** Userinfo with a stray percent sign stands for itself. */
-function decodePercents(text: string): string {
+export function decodePercents(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll('%', ''), 'hex').toString());
 }
 

@@ -1,11 +1,10 @@
 /** Probe type `http`: a request over a fresh connection, redirects followed under a policy, everything capped. */
 import type { IncomingMessage } from 'node:http';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
-import { routeOf } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
+import { createAccessSource } from './http-access.ts';
 import { readBody } from './http-body.ts';
-import { type Access, type Exchange, proxyOf, send } from './http-exchange.ts';
+import { type Access, type Exchange, send } from './http-exchange.ts';
 import { httpFamilies } from './http-families.ts';
 import { httpFields, type Sighting, toFields, wantedBytes } from './http-fields.ts';
 import { firstHop, type Hop, nextHop, printable, urlOf } from './http-request.ts';
@@ -14,7 +13,6 @@ import { createTokenSource, type TokenSource } from './http-token.ts';
 import { Lifeline } from './lifeline.ts';
 import { oncePerSpec } from './once-per-spec.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
-import { createContextSource } from './secure.ts';
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -29,18 +27,7 @@ interface Prepared {
 
 /** A type with its own name cache, default TLS context and prepared specs. */
 export function createHttp(resolver: NameResolver = createResolver()): ProbeType<typeof httpSpec> {
-  let defaultContext: SecureContext | undefined;
-  // Making one parses all built-in authorities.
-  const sharedContext = () => (defaultContext ??= createSecureContext());
-  const accesses = new Map<string, Access>();
-  /** Most specs reach their targets in the same few ways, and share them. */
-  const accessOf = (spec: HttpSpec) => {
-    if (spec.tls || spec.proxy !== undefined) return createAccess(spec, sharedContext);
-    const key = `${spec.ip_protocol} ${spec.resolver ?? ''}`;
-    const access = accesses.get(key) ?? createAccess(spec, sharedContext);
-    accesses.set(key, access);
-    return access;
-  };
+  const accessOf = createAccessSource();
   const prepare = oncePerSpec((spec: HttpSpec) => prepareSpec(spec, accessOf(spec)));
   return {
     name: 'http',
@@ -62,19 +49,6 @@ export function createHttp(resolver: NameResolver = createResolver()): ProbeType
 }
 
 export const http = createHttp();
-
-function createAccess(spec: HttpSpec, sharedContext: () => SecureContext): Access {
-  const ownContext = spec.tls && createContextSource(spec.tls);
-  const authorities =
-    spec.tls?.ca === undefined ? sharedContext : createContextSource({ ...spec.tls, cert: undefined, key: undefined });
-  return {
-    route: routeOf(spec),
-    proxy: proxyOf(spec.proxy),
-    contextFor: (hop) => (hop.isTrusted && ownContext ? ownContext() : authorities()),
-    serverName: spec.tls?.server_name,
-    insecure: spec.tls?.insecure_skip_verify ?? false,
-  };
-}
 
 function prepareSpec(spec: HttpSpec, access: Access): Prepared {
   const hop = firstHop(spec);

@@ -7,7 +7,10 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { icmp } from './icmp.ts';
+import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
+import { prometheus } from './prometheus.ts';
+import { redis } from './redis.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 
@@ -20,6 +23,9 @@ export const probeTypes: ProbeTypes = {
   http,
   icmp,
   process: createProcessProbeType(),
+  postgres,
+  prometheus,
+  redis,
   tcp,
   tls,
 };

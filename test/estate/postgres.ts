@@ -20,6 +20,8 @@ export interface PostgresServer {
   createDatabase(name: string): Promise<string>;
   /** Runs SQL with psql and resolves to its output, rows by line, columns split by `|`. */
   psql(sql: string, database?: string): Promise<string>;
+  /** Gives files of its data directory to its user. */
+  own(names: readonly string[]): Promise<void>;
   start(): Promise<void>;
   /** SIGKILL of the postmaster, whose children then leave by themselves. */
   kill(): Promise<void>;
@@ -31,13 +33,23 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-/** @param settings further `-c` settings, such as `max_connections=20`. */
-export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
+/**
+ * @param settings further `-c` settings, such as `max_connections=20`.
+ * @param primary makes it a replica of this one, which must have started with `wal_level=replica` or more, the default.
+ */
+export async function startPostgres(
+  settings: readonly string[] = [],
+  primary?: PostgresServer,
+): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'postgres-'));
   const { uid, gid } = postgresUser();
   await chown(folder, uid, gid);
   const data = join(folder, 'data');
-  await asPostgres([`${BIN}/initdb`, '-D', data, '-A', 'trust', '--no-sync', '-U', 'postgres', '-E', 'UTF8']);
+  await asPostgres(
+    primary
+      ? [`${BIN}/pg_basebackup`, '-D', data, '-R', '--no-sync', '-c', 'fast', '-d', primary.url()]
+      : [`${BIN}/initdb`, '-D', data, '-A', 'trust', '--no-sync', '-U', 'postgres', '-E', 'UTF8'],
+  );
   const port = await freePort();
   const server = serverProcess({
     command: 'setpriv',
@@ -61,6 +73,9 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     async createDatabase(name) {
       await psql(`create database "${name}"`);
       return url(name);
+    },
+    own: async (names) => {
+      for (const name of names) await chown(join(data, name), uid, gid);
     },
     start: () => server.start(),
     kill: () => server.end('SIGKILL'),
