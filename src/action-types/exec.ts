@@ -32,6 +32,7 @@ export const exec: ActionType<typeof execSpec> = {
   ].join('\n'),
   run,
   resource: (_spec, remediation) => `exec:${remediation}`,
+  would: ({ argv }) => `run ${argv.join(' ')}`,
   readsOnly: (spec) => spec.read_only,
   fromProbe: () => false,
   gated: true,

@@ -31,6 +31,8 @@ export interface Planned {
   readonly plan: Plan;
   /** The lock; undefined when the target does not resolve. */
   readonly resource: string | undefined;
+  /** What is locked besides. */
+  readonly alsoLocks: readonly string[];
   readonly observed: Resource | undefined;
 }
 
@@ -49,12 +51,14 @@ export function createPlanner({
   configuration,
   freshAfter,
 }: PlannerParts): Planner {
-  function targetOf({ remediation, live }: Question): { resource: string | undefined; observed: Resource | undefined } {
+  function targetOf({ remediation: { name, spec, type, unset, resource }, live }: Question): Omit<Planned, 'plan'> {
     const observed = observedBy(live, registries);
-    const action = registries.actionTypes[remediation.type];
-    const derived =
-      remediation.unset.length > 0 ? undefined : action?.resource(remediation.spec, remediation.name, observed);
-    return { resource: derived === undefined ? undefined : (remediation.resource ?? derived), observed };
+    const action = registries.actionTypes[type];
+    const derived = unset.length > 0 ? undefined : action?.resource(spec, name, observed);
+    if (derived === undefined) return { resource: undefined, alsoLocks: [], observed };
+    // A lock that is written replaces all that would be derived.
+    if (resource !== undefined) return { resource, alsoLocks: [], observed };
+    return { resource: derived, alsoLocks: action?.alsoLocks?.(spec, name, observed) ?? [], observed };
   }
 
   /** A stop that an act of ours caused is not a person's. */
@@ -76,7 +80,8 @@ export function createPlanner({
   return async function planNow(queries, question) {
     const { remediation, live, incident, byHand } = question;
     const { healing } = configuration().settings;
-    const { resource, observed } = targetOf(question);
+    const target = targetOf(question);
+    const { resource } = target;
     const now = clock.now();
     const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, resource)];
     const onTarget = { remediation: remediation.name, ...(resource !== undefined && { resource }), started: true };
@@ -91,7 +96,7 @@ export function createPlanner({
       startedInLimit: await countInLimit(queries, remediation, onTarget, now),
       startedInBudget: await queries.countAttempts({ started: true, since: now - healing.budget.windowMs }),
     };
-    return { plan: plan(facts), resource, observed };
+    return { plan: plan(facts), ...target };
   };
 }
 
