@@ -2,8 +2,10 @@
 import type { ActionTypes } from '../ports.ts';
 import { docker } from './docker.ts';
 import { exec } from './exec.ts';
+import { http } from './http.ts';
 
 export const actionTypes: ActionTypes = {
   docker,
   exec,
+  http,
 };
