@@ -61,16 +61,31 @@ export function createPlanner({
     return { resource: derived, alsoLocks: action?.alsoLocks?.(spec, name, observed) ?? [], observed };
   }
 
+  /** Fixes that act on it besides what they are counted under. */
+  function alsoActingOn(resource: string, observed: Resource | undefined): readonly string[] {
+    const touches = ({ name, type, spec, unset }: Remediation) =>
+      unset.length === 0 && registries.actionTypes[type]?.alsoLocks?.(spec, name, observed).includes(resource);
+    return [...configuration().remediations.values()].filter(touches).map(({ name }) => name);
+  }
+
+  /** Newest first for each fix that may have acted on it. */
+  async function actsOn(queries: StoreQueries, resource: string, observed: Resource | undefined) {
+    const acts = [...(await queries.attempts({ resource, started: true, limit: RECENT }))];
+    for (const remediation of alsoActingOn(resource, observed)) {
+      acts.push(...(await queries.attempts({ remediation, started: true, limit: RECENT })));
+    }
+    return acts;
+  }
+
   /** A stop that an act of ours caused is not a person's. */
   async function interventionOf(
     queries: StoreQueries,
     { live, hand }: Question,
-    resource: string | undefined,
+    { resource, observed }: Omit<Planned, 'plan'>,
   ): Promise<Intervention | undefined> {
     const seen = live.last?.observation.intervention ?? hand;
     if (!seen || resource === undefined) return seen;
-    const attempts = await queries.attempts({ resource, started: true, limit: RECENT });
-    const ours = attempts.some(
+    const ours = (await actsOn(queries, resource, observed)).some(
       ({ startedAt = 0, actedAt, endedAt }) =>
         startedAt - OWN_ACT_SLACK_MS <= seen.at && seen.at <= (actedAt ?? endedAt ?? clock.now()) + OWN_ACT_SLACK_MS,
     );
@@ -83,7 +98,7 @@ export function createPlanner({
     const target = targetOf(question);
     const { resource } = target;
     const now = clock.now();
-    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, resource)];
+    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, target)];
     const onTarget = { remediation: remediation.name, ...(resource !== undefined && { resource }), started: true };
     const facts = {
       ...{ remediation, healing, incident, byHand, resource, intervention, frozen, now },

@@ -84,6 +84,18 @@ it('locks only what the remediation says, where it says so', async () => {
   acting.open({ done: true });
 });
 
+it('does not take for a person’s hand what it did itself to one of them', async () => {
+  house.act('restart', () => {
+    house.see('web', 'ok');
+    const stopped = { certain: true, at: house.clock.now(), what: 'docker stop of db' };
+    house.see('db', () => ({ reason: 'stopped', fields: {}, intervention: stopped }));
+    return { done: true };
+  });
+  house.see('web', 'timeout');
+  await house.start({ ...TWO, healing: { mode: 'auto' } });
+  await house.until(() => house.acts.includes('repair'));
+});
+
 it('tells people who were paged what the act has to say', async () => {
   house.act('restart', async ({ tell }) => {
     await tell('half of it is done');
