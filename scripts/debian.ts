@@ -14,6 +14,7 @@ export interface Part {
 
 const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
 const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures'];
+const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -24,6 +25,7 @@ const PARTS: readonly Part[] = [
   { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
+  { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: POSTGRES },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

@@ -3,9 +3,13 @@ import type { ActionTypes } from '../ports.ts';
 import { docker } from './docker.ts';
 import { exec } from './exec.ts';
 import { http } from './http.ts';
+import { postgres } from './postgres.ts';
+import { sql } from './sql.ts';
 
 export const actionTypes: ActionTypes = {
   docker,
   exec,
   http,
+  postgres,
+  sql,
 };

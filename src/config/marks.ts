@@ -1,4 +1,4 @@
-/** What a type asks of its texts besides their shape: conditions compile. */
+/** What a type asks of its texts besides their shape: conditions compile, and fixed texts come from the file alone. */
 import type { z } from 'zod';
 import { type Mark, markOf } from '../spec.ts';
 import { compileAt } from './conditions.ts';
@@ -17,5 +17,9 @@ function marksAt(schema: z.ZodType, path: Path): readonly Mark[] {
 }
 
 function checkMark(mark: Mark, tree: Tree, problems: Problems): void {
-  compileAt(tree, { fields: mark.fields, everyMs: undefined, windows: false }, problems);
+  if (mark.kind === 'condition') {
+    compileAt(tree, { fields: mark.fields, everyMs: undefined, windows: false }, problems);
+  } else if (tree.kind === 'scalar' && tree.substitution !== undefined) {
+    problems.add(tree.location, `must stand here as it is, without a variable; ${mark.instead}`);
+  }
 }
