@@ -27,7 +27,7 @@ const PARTS: readonly Part[] = [
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
   { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: POSTGRES },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
-  { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
+  { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
 ];
 
 export function missingParts(): readonly Part[] {

@@ -91,11 +91,14 @@ function takenFrom(answer: Answer, take: HttpSpec['take']): ReadonlyMap<string, 
   return new Map(Object.entries(take).map(([name, path]) => [name, taken(answer, path)]));
 }
 
-/** A short plain value. Dots alone would climb in the path that they are put into. */
+/** Dots alone would climb in the path that they are put into; half of a character cannot be encoded. */
+const NOT_PLAIN = /^\.+$|\p{Surrogate}/u;
+
+/** A short plain value. */
 function taken({ json, whole }: Answer, path: string): string {
   const value = path.split('.').reduce<unknown>((inner, key) => (isHolder(inner, key) ? inner[key] : undefined), json);
   const text = typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  if (text === '' || text.length > 200 || /^\.+$/.test(text)) {
+  if (text === '' || text.length > 200 || NOT_PLAIN.test(text)) {
     const lacks = whole ? 'has' : 'is not complete and has';
     throw new CallFailure(`it was accepted, but its answer ${lacks} no ${path} to wait for`);
   }

@@ -1,5 +1,5 @@
 /** A connection to a PostgreSQL server that a driver can use: open, secured as the URL says, capped, gone at the deadline. */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { AppError } from '../errors.ts';
 import type { PostgresServer } from '../shared/postgres-url.ts';
@@ -61,7 +61,8 @@ async function secure(socket: Socket, { host, sslMode, authority }: PostgresServ
   if (answer === 'N' && sslMode === 'prefer') return socket;
   if (answer === 'N') throw new SessionFailure(`${authority} does not offer TLS`);
   // libpq checks certificates only where it is told to.
-  const secured = connectTls({ socket, servername: host, rejectUnauthorized: sslMode === 'verify-full' });
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  const secured = connectTls({ socket, host, ...name, rejectUnauthorized: sslMode === 'verify-full' });
   destroyAtDeadline(secured, signal);
   await happens(secured, 'secureConnect');
   return secured;

@@ -28,8 +28,7 @@ export function createSequence(types: ActionTypes): ActionType<ReturnType<typeof
     mainOption: 'steps',
     example: EXAMPLE,
     resource: (spec, remediation, observed) => resourcesOf(actionsOf(spec), remediation, observed)?.[0],
-    alsoLocks: (spec, remediation, observed) =>
-      resourcesOf(actionsOf(spec), remediation, observed)?.slice(1).toSorted() ?? [],
+    alsoLocks: (spec, remediation, observed) => resourcesOf(actionsOf(spec), remediation, observed)?.slice(1) ?? [],
     would: (spec, observed) =>
       stepsOf(spec)
         .map((step, index) => `${index + 1}. ${wordsOf(step, observed)}`)

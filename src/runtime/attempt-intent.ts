@@ -70,10 +70,7 @@ export function createIntent(parts: IntentParts): Intent {
       if (!plan.go || resource === undefined) return { plan };
       const now = clock.now();
       const lease = { owner: remediation.name, now, until: leaseUntil(request) };
-      const {
-        held,
-        locks: [own, ...alsoLocked],
-      } = await takeLocks(queries, [resource, ...alsoLocks], lease);
+      const { own, also: alsoLocked, held } = await takeLocks(queries, resource, alsoLocks, lease);
       if (!own) return { plan: locked(`${held} is locked by another fix`, now + 1_000) };
       const attempt = await queries.insertAttempt({
         ...(incident && { incidentId: incident.id }),

@@ -14,27 +14,30 @@ export interface Lease {
 }
 
 export interface Taken {
-  /** In the order of the resources; empty when one is held by somebody else. */
-  readonly locks: readonly Lock[];
+  /** Absent: `held` is held by somebody else, and nothing was taken. */
+  readonly own?: Lock | undefined;
+  readonly also: readonly Lock[];
   readonly held?: string;
 }
 
-/** All or nothing, without waiting: two attempts that want the same ones cannot wait for each other. */
+/** All or nothing, in sorted order: two attempts that want the same ones never wait for each other. */
 export async function takeLocks(
   queries: StoreQueries,
-  resources: readonly string[],
+  own: string,
+  also: readonly string[],
   { owner, now, until }: Lease,
 ): Promise<Taken> {
   const locks: Lock[] = [];
-  for (const resource of new Set(resources)) {
+  for (const resource of [...new Set([own, ...also])].sort()) {
     const fence = await queries.acquireLock(resource, owner, now, until);
     if (fence === undefined) {
       await freeLocks(queries, locks);
-      return { locks: [], held: resource };
+      return { also: [], held: resource };
     }
     locks.push({ resource, fence });
   }
-  return { locks };
+  const isOwn = ({ resource }: Lock) => resource === own;
+  return { own: locks.find(isOwn), also: locks.filter((lock) => !isOwn(lock)) };
 }
 
 export async function freeLocks(queries: StoreQueries, locks: readonly Lock[]): Promise<void> {

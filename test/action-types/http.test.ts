@@ -270,6 +270,17 @@ describe('waiting', () => {
     });
   });
 
+  it('leaves an endless answer at that MiB', async () => {
+    const server = await serve((response) => {
+      const more = () => void (response.write(' '.repeat(65_536)) && setImmediate(more));
+      response.on('drain', more);
+      more();
+    });
+    const output = await run(deploying(server.url), 10_000);
+    // At the deadline it would say that the request may still do what was asked.
+    expect(output.error).toMatch(/is not complete and has no deploy\.id to wait for$/);
+  });
+
   it('keeps a body that drips to the deadline', async () => {
     const server = await serve((response) => {
       const drip = setInterval(() => response.write(' '), 20);
@@ -288,7 +299,7 @@ describe('waiting', () => {
     expect(server.heard[1]?.line).toBe(`GET /deploys/${encodeURIComponent(hostile)}`);
   });
 
-  it.each(['..', '.', '', {}, null, 'x'.repeat(201)])('takes no %j for an id', async (id) => {
+  it.each(['..', '.', '', {}, null, 'x'.repeat(201), '\ud800'])('takes no %j for an id', async (id) => {
     const server = await serve((response) => json(response, { deploy: { id } }));
     const output = await run(deploying(server.url));
     expect(output).toMatchObject({ done: false, error: expect.stringContaining('no deploy.id to wait for') });

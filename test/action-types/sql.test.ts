@@ -1,4 +1,9 @@
 /** The `sql` action against a real server: one transaction, and nothing that becomes part of a statement. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../src/action-types/sql.ts';
 import type { Incident } from '../../src/model.ts';
@@ -8,6 +13,8 @@ import { until } from '../estate/daemon.ts';
 import { type PostgresServer, startPostgres } from '../estate/postgres.ts';
 import { quietLog } from '../notifiers/alerts.ts';
 import { QUIET } from './input.ts';
+
+const runFile = promisify(execFile);
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -151,6 +158,39 @@ describe('what varies', () => {
     await server.psql('truncate notes', 'shop');
     await run({ statements: [{ text, parameters: from }] }, { openedAt: 0 });
     expect(await table('notes')).toBe('3 mend web 1970-01-01 00:00:00');
+  });
+});
+
+describe('a server with TLS', () => {
+  let secured: PostgresServer;
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sql-tls-'));
+    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+    const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    await runFile('openssl', [...request, '-keyout', key, '-out', certificate, '-days', '2', '-subj', '/CN=localhost']);
+    // The server reads them as another user, who must own the key.
+    for (const path of [folder, key, certificate]) await runFile('chown', ['postgres', path]);
+    secured = await startPostgres(['ssl=on', `ssl_cert_file=${certificate}`, `ssl_key_file=${key}`]);
+  }, 60_000);
+  afterAll(async () => {
+    await secured?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const isSecure = 'select 1 / ssl::int from pg_stat_ssl where pid = pg_backend_pid()';
+  const ask = (mode: string) => run({ url: `${secured.url()}${mode}`, statements: [isSecure] });
+
+  it.each(['', '?sslmode=prefer', '?sslmode=require'])('is spoken to through it: %j', async (mode) => {
+    expect(await ask(mode)).toEqual({ done: true, output: 'SELECT: 1 rows' });
+  });
+
+  it('is spoken to without it only when that is written', async () => {
+    expect((await ask('?sslmode=disable')).error).toContain('(22012)');
+  });
+
+  it('must prove who it is where that is demanded', async () => {
+    expect((await ask('?sslmode=verify-full')).error).toMatch(/DEPTH_ZERO_SELF_SIGNED_CERT.*nothing was changed/);
   });
 });
 
