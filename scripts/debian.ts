@@ -24,6 +24,7 @@ const CERTIFICATES = [
   'probe-types/redis',
   'probe-types/prometheus',
 ];
+const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -44,13 +45,17 @@ const PARTS: readonly Part[] = [
   },
   { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
-  { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
+  { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
   { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
   { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
-  { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: ['probe-types/postgres*'] },
+  {
+    package: 'postgresql-15',
+    provides: '/usr/lib/postgresql/15/bin/postgres',
+    suites: ['probe-types/postgres*', ...POSTGRES],
+  },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
 ];
 

@@ -7,6 +7,7 @@ import type {
   Alert,
   Attempt,
   AttemptState,
+  ConditionResult,
   Configuration,
   FieldDeclarations,
   Fields,
@@ -155,6 +156,10 @@ export interface ActionInput {
   readonly folder: string;
   /** Called with each child that is started, before it can do anything lasting. */
   onChild(child: { readonly pid: number; readonly startTicks: number }): Promise<void>;
+  /** Adds a line to the incident's story; people who were paged hear it as progress. */
+  tell(text: string): Promise<void>;
+  /** Decides a `condition()` of the spec over these values; it was type-checked when its file was read. */
+  evaluate(source: string, fields: FieldDeclarations, values: Fields): ConditionResult;
 }
 
 export interface ActionOutput {
@@ -169,6 +174,10 @@ export interface ActionOutput {
 export interface ActionType<Spec extends z.ZodType = z.ZodType> extends Plugin<Spec, ActionInput, ActionOutput> {
   /** The lock: `container:web`. undefined: the target does not resolve to exactly one thing (`refused(target)`). */
   resource(spec: z.output<Spec>, remediation: string, observed: Resource | undefined): string | undefined;
+  /** What it acts on besides: locked too, all or nothing. Absent: nothing. */
+  alsoLocks?(spec: z.output<Spec>, remediation: string, observed: Resource | undefined): readonly string[];
+  /** What it would do, in words for a person who is deciding. Names no secret. */
+  would(spec: z.output<Spec>, observed: Resource | undefined): string;
   /** Its children wait at a gate until `onChild` has stored them: without a stored child it is proven that nothing ran. */
   readonly gated?: boolean;
   /**

@@ -3,6 +3,7 @@
  * Input types stay plain JSON, so that every spec becomes a JSON Schema (`z.toJSONSchema(spec, { io: 'input' })`).
  */
 import { z } from 'zod';
+import type { FieldDeclarations } from './model.ts';
 import { parseBytes, parseDuration, parseRate } from './units.ts';
 
 /** `30s`, `1h30m` → milliseconds. */
@@ -57,4 +58,29 @@ export function secret() {
 export function isSecret(schema: z.ZodType): boolean {
   if (schema.meta()?.['writeOnly'] === true) return true;
   return (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) && isSecret(schema.unwrap() as z.ZodType);
+}
+
+/** What a type asks of a text besides its shape. Config sees to it: only there is it known where a text came from. */
+export type Mark =
+  /** A condition over these fields: type-checked when the file is read. */
+  | { readonly kind: 'condition'; readonly fields: FieldDeclarations }
+  /** It stands in the file as it is, and no variable becomes part of it; `instead` says what to do with one. */
+  | { readonly kind: 'fixed'; readonly instead: string };
+
+/** Filled while the types are defined, and never after. */
+const MARKS = z.registry<Mark>();
+
+/** A condition in CEL over values that an action declares; `ActionInput.evaluate` decides it. */
+export function condition(fields: FieldDeclarations) {
+  return z.string().describe('Condition in CEL').register(MARKS, { kind: 'condition', fields });
+}
+
+/** A text that no variable may become part of. */
+export function fixedText(instead: string) {
+  return z.string().min(1).register(MARKS, { kind: 'fixed', instead });
+}
+
+/** The mark of a schema that has no wrappers. */
+export function markOf(schema: z.ZodType): Mark | undefined {
+  return MARKS.get(schema);
 }

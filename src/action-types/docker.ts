@@ -116,6 +116,13 @@ export const docker: ActionType<typeof spec> = {
       throw error;
     }
   },
+  would(spec, observed) {
+    if (spec.prune !== undefined) return `prune ${spec.prune} of the engine`;
+    const verb = CONTAINER_VERBS.find((each) => spec[each] !== undefined);
+    const name = resolve(spec, observed)?.name ?? 'the one that the probe observes';
+    if (verb === 'exec') return `run ${spec.argv?.join(' ')} in container ${name}`;
+    return verb === 'logs' ? `read the logs of container ${name}` : `${verb} container ${name}`;
+  },
   readsOnly: (spec) => spec.logs !== undefined,
   fromProbe: (spec) => typeof targetOf(spec) === 'object',
   async run(spec, { resource }, context) {

@@ -10,6 +10,7 @@ import {
   shellOption,
   workingDirectoryOption,
 } from '../shared/command-options.ts';
+import { incidentJson } from '../shared/incident-json.ts';
 
 const execSpec = z.strictObject({
   argv: argvOption(),
@@ -32,6 +33,7 @@ export const exec: ActionType<typeof execSpec> = {
   ].join('\n'),
   run,
   resource: (_spec, remediation) => `exec:${remediation}`,
+  would: ({ argv }) => `run ${argv.join(' ')}`,
   readsOnly: (spec) => spec.read_only,
   fromProbe: () => false,
   gated: true,
@@ -43,24 +45,12 @@ async function run(spec: ExecSpec, input: ActionInput, context: Context): Promis
     argv: spec.argv,
     cwd: folderOf(spec.cwd, input.folder),
     env: childEnvironment(context.environment ?? {}, spec.env),
-    stdin: `${JSON.stringify(describe(input))}\n`,
+    stdin: `${JSON.stringify(incidentJson(input))}\n`,
     signal: context.signal,
     mergeOutput: true,
     onStart: (child) => input.onChild(child),
   });
   return toOutput(result);
-}
-
-/** What a script is told. Keys are whole words; what is unknown is absent. */
-function describe({ remediation, attemptId, incident, probe, observation, resource }: ActionInput) {
-  return {
-    remediation,
-    attempt: attemptId,
-    probe: { name: probe.name, title: probe.title, type: probe.type, target: probe.target, labels: probe.labels },
-    incident,
-    observation,
-    resource,
-  };
 }
 
 function toOutput(result: ChildResult): ActionOutput {

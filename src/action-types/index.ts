@@ -2,8 +2,17 @@
 import type { ActionTypes } from '../ports.ts';
 import { docker } from './docker.ts';
 import { exec } from './exec.ts';
+import { http } from './http.ts';
+import { postgres } from './postgres.ts';
+import { createSequence } from './sequence.ts';
+import { sql } from './sql.ts';
 
-export const actionTypes: ActionTypes = {
+const singleTypes: ActionTypes = {
   docker,
   exec,
+  http,
+  postgres,
+  sql,
 };
+
+export const actionTypes: ActionTypes = { ...singleTypes, sequence: createSequence(singleTypes) };

@@ -47,7 +47,11 @@ function explained(kind: Explained['kind'], types: Readonly<Record<string, unkno
     .map((type) => ({
       kind,
       documented: type,
-      options: optionRows(type.spec, type.mainOption),
+      options: optionRows(
+        type.spec,
+        type.mainOption,
+        documented.map(({ spec }) => spec),
+      ),
       fields: type.fields === undefined ? [] : fieldRows(type.fields),
     }));
 }

@@ -19,18 +19,24 @@ export function referencePages(registries: Registries): Readonly<Record<'probes'
 
 function page(title: string, introduction: string, types: Readonly<Record<string, unknown>>): string {
   const documented = Object.values(types) as readonly Documented[];
-  const sections = documented.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(section);
+  const sections = documented
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+    .map((type) => section(type, documented));
   const note = '<!-- Generated from the source by `npm run generate`: edit the types, not this page. -->';
   return `${[note, `# ${title}`, introduction, ...sections].join('\n\n')}\n`;
 }
 
-function section(type: Documented): string {
+function section(type: Documented, all: readonly Documented[]): string {
   const parts = [
     `## ${type.name}`,
     `${type.summary}.`.replace(/\.\.$/, '.'),
     `\`\`\`yaml\n${type.example.trim()}\n\`\`\``,
   ];
-  const options = optionRows(type.spec, type.mainOption);
+  const options = optionRows(
+    type.spec,
+    type.mainOption,
+    all.map(({ spec }) => spec),
+  );
   if (options.length > 0) {
     parts.push(table(['option', 'takes', 'default', ''], options.map(optionCells)));
   }

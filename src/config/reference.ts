@@ -23,22 +23,32 @@ export interface FieldRow {
   readonly summary: string;
 }
 
-/** Every option, the main one first, nested ones below their parents. */
-export function optionRows(spec: z.ZodType, mainOption: string): readonly OptionRow[] {
-  const rows = rowsBelow(spec, '');
+/**
+ * Every option, the main one first, nested ones below their parents. What takes one of the `others`, the specs of other
+ * types, has no rows below it: they stand at that type.
+ */
+export function optionRows(
+  spec: z.ZodType,
+  mainOption: string,
+  others: readonly z.ZodType[] = [],
+): readonly OptionRow[] {
+  const rows = rowsBelow(spec, '', new Set(others.filter((other) => other !== spec)));
   const isMain = ({ name }: OptionRow) => name === mainOption || name.startsWith(`${mainOption}.`);
   return [...rows.filter(isMain), ...rows.filter((row) => !isMain(row))];
 }
 
-function rowsBelow(schema: z.ZodType, prefix: string): OptionRow[] {
+function rowsBelow(schema: z.ZodType, prefix: string, elsewhere: ReadonlySet<z.ZodType>): OptionRow[] {
   return alternatives(schema).flatMap((alternative) => {
     const plain = unwrap(alternative);
-    if (plain instanceof z.ZodArray) return rowsBelow(plain.element as z.ZodType, `${prefix.replace(/\.$/, '')}[].`);
+    if (elsewhere.has(plain)) return [];
+    if (plain instanceof z.ZodArray) {
+      return rowsBelow(plain.element as z.ZodType, `${prefix.replace(/\.$/, '')}[].`, elsewhere);
+    }
     if (!(plain instanceof z.ZodObject)) return [];
     return Object.entries(plain.shape).flatMap(([key, child]) => {
       const option = child as z.ZodType;
       const name = `${prefix}${key}`;
-      return [optionRow(name, option), ...rowsBelow(option, `${name}.`)];
+      return [optionRow(name, option), ...rowsBelow(option, `${name}.`, elsewhere)];
     });
   });
 }

@@ -4,6 +4,7 @@ import type { ActionType } from '../ports.ts';
 import { formatDuration } from '../units.ts';
 import { checkKeys } from './check.ts';
 import { type RemediationKeys, remediationSchema } from './file-schemas.ts';
+import { checkMarks } from './marks.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
 import { type Reading, readEntries, registerName } from './reading.ts';
 import { type Tree, unsetNames } from './tree.ts';
@@ -38,7 +39,10 @@ function readAction(
   commonKeys: readonly string[],
   { registries, problems, secrets }: Reading,
 ): PluginEntry<ActionType> | undefined {
-  return readPlugin(entry, { kind: 'action', types: registries.actionTypes, commonKeys, problems, secrets });
+  const options = { kind: 'action', types: registries.actionTypes, commonKeys, problems, secrets };
+  const action = readPlugin(entry, options);
+  if (action !== undefined) checkMarks(action.type.spec, action.tree, problems);
+  return action;
 }
 
 function checkVerification(keys: RemediationKeys, tree: Tree, { problems }: Reading): void {

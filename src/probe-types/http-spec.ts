@@ -1,61 +1,11 @@
 /** The options of the `http` probe type. */
-import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
+import { basicOption, headersOption, httpUrl, optionalSecret } from '../shared/http-options.ts';
 import { bytes, secret } from '../spec.ts';
 import { routeOptions } from './connection.ts';
 import { tlsOptions } from './secure.ts';
 
 const MAX_BODY_LIMIT = 64 * 2 ** 20;
-
-/** A secret that may be empty, as `${TOKEN:-}` is: then nothing is sent. */
-function optionalSecret() {
-  return z.string().meta({ writeOnly: true });
-}
-
-/** Headers that carry credentials, in the spellings that people use: their values are secrets. */
-const secretHeaders = {
-  Authorization: optionalSecret().optional(),
-  authorization: optionalSecret().optional(),
-  Cookie: optionalSecret().optional(),
-  cookie: optionalSecret().optional(),
-  'X-Api-Key': optionalSecret().optional(),
-  'X-API-Key': optionalSecret().optional(),
-  'x-api-key': optionalSecret().optional(),
-  'X-Auth-Token': optionalSecret().optional(),
-  'x-auth-token': optionalSecret().optional(),
-};
-
-/** They follow from the connection and the body; a request that contradicts them is broken. */
-const OWN_HEADERS: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding', 'upgrade']);
-
-const headers = z
-  .object(secretHeaders)
-  .catchall(z.string())
-  .superRefine((record, context) => {
-    for (const [name, value] of Object.entries(record)) {
-      const problem = headerProblem(name, value ?? '');
-      if (problem !== undefined) context.addIssue({ code: 'custom', path: [name], message: problem });
-    }
-  });
-
-function headerProblem(name: string, value: string): string | undefined {
-  if (OWN_HEADERS.has(name.toLowerCase())) return 'is set by the probe itself';
-  try {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    return undefined;
-  } catch (error) {
-    return `is not a valid header: ${messageOf(error)}`;
-  }
-}
-
-function httpUrl(schemes: readonly string[]) {
-  const accepts = (text: string) => URL.canParse(text) && schemes.includes(new URL(text).protocol);
-  return z.string().refine(accepts, `is not a URL that starts with ${schemes.map((s) => `${s}//`).join(' or ')}`);
-}
-
-const basic = z.strictObject({ username: z.string().min(1), password: optionalSecret().default('') });
 
 const oauth2 = z.strictObject({
   token_url: httpUrl(['http:', 'https:']).describe(
@@ -70,7 +20,7 @@ const oauth2 = z.strictObject({
 
 const auth = z
   .strictObject({
-    basic: basic.optional().describe('User name and password'),
+    basic: basicOption().optional().describe('User name and password'),
     bearer: optionalSecret().optional().describe('Token; empty: none is sent'),
     oauth2: oauth2.optional().describe('Client credentials; the token is kept until it expires or is refused'),
   })
@@ -84,7 +34,7 @@ export const httpSpec = z.strictObject({
     .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
     .default('GET')
     .describe('Request method'),
-  headers: headers.default({}).describe('Request headers; one with an empty value is not sent'),
+  headers: headersOption().default({}).describe('Request headers; one with an empty value is not sent'),
   body: z.string().optional().describe('Request body'),
   auth: auth.optional().describe('Sent to the origin of `url` alone, never to where it redirects'),
   tls: tlsOptions.optional().describe('Client certificate (mTLS), authorities, server name'),

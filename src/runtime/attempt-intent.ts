@@ -6,6 +6,7 @@ import type { Attempt, Plan, Resource } from '../model.ts';
 import type { ActionInput, Clock, Meter, Store } from '../ports.ts';
 import type { ActionRunner } from './action-runner.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
+import { freeLocks, type Lock, renewLocks, takeLocks } from './attempt-locks.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { Planner, Question } from './plan-facts.ts';
 import type { TargetHand } from './target-hand.ts';
@@ -33,6 +34,8 @@ export type No = Extract<Plan, { readonly go: false }>;
 export interface Intended {
   readonly plan: Plan;
   readonly attempt?: Attempt;
+  /** Held besides the attempt's own lock, which its row frees. After a crash they end with their lease. */
+  readonly alsoLocked?: readonly Lock[];
   /** What the failing probe observed, and the fix acts on. */
   readonly observed?: Resource;
 }
@@ -41,8 +44,9 @@ export interface Intent {
   intend(request: AttemptRequest): Promise<Intended>;
   captureEvidence(request: AttemptRequest, input: ActionInput): Promise<void>;
   /** undefined: act. */
-  askAgain(request: AttemptRequest, intended: Attempt): Promise<No | undefined>;
+  askAgain(request: AttemptRequest, intended: Attempt, alsoLocked: readonly Lock[]): Promise<No | undefined>;
   refuse(intended: Attempt, no: No): Promise<Attempt>;
+  free(alsoLocked: readonly Lock[]): Promise<void>;
 }
 
 /** Locks outlive what they guard by this much, so that a slow step does not lose them. */
@@ -62,19 +66,20 @@ export function createIntent(parts: IntentParts): Intent {
     const { remediation, live, incident, requestedBy } = request;
     const hand = await handOn(request);
     return store.transaction(async (queries) => {
-      const { plan, resource, observed } = await planner(queries, { ...request, hand });
+      const { plan, resource, alsoLocks, observed } = await planner(queries, { ...request, hand });
       if (!plan.go || resource === undefined) return { plan };
       const now = clock.now();
-      const fence = await queries.acquireLock(resource, remediation.name, now, leaseUntil(request));
-      if (fence === undefined) return { plan: locked(`${resource} is locked by another fix`, now + 1_000) };
+      const lease = { owner: remediation.name, now, until: leaseUntil(request) };
+      const { own, also: alsoLocked, held } = await takeLocks(queries, resource, alsoLocks, lease);
+      if (!own) return { plan: locked(`${held} is locked by another fix`, now + 1_000) };
       const attempt = await queries.insertAttempt({
         ...(incident && { incidentId: incident.id }),
         ...{ probe: live.definition.name, remediation: remediation.name, type: remediation.type, resource },
-        ...{ requestedBy, state: 'intended', intendedAt: now, fence },
+        ...{ requestedBy, state: 'intended', intendedAt: now, fence: own.fence },
       });
       const detail = `on ${resource} for ${live.definition.name}`;
       await queries.addAudit({ at: now, actor: requestedBy, action: 'attempt', subject: remediation.name, detail });
-      return { plan, attempt, ...(observed && { observed }) };
+      return { plan, attempt, alsoLocked, ...(observed && { observed }) };
     });
   }
 
@@ -88,7 +93,11 @@ export function createIntent(parts: IntentParts): Intent {
   }
 
   /** The probe once more, then the whole plan once more, then the lock. */
-  async function askAgain(request: AttemptRequest, intended: Attempt): Promise<No | undefined> {
+  async function askAgain(
+    request: AttemptRequest,
+    intended: Attempt,
+    alsoLocked: readonly Lock[],
+  ): Promise<No | undefined> {
     if (!request.byHand) {
       const before = request.live.endedAt;
       await runNow(request.live.definition.name);
@@ -102,8 +111,8 @@ export function createIntent(parts: IntentParts): Intent {
     if (request.incident && !incident) return no('recovered', 'the incident was closed meanwhile');
     const { plan } = await planner(store, { ...request, incident, hand: await handOn(request) });
     if (!plan.go) return plan;
-    const held = await store.renewLock(intended.resource, intended.fence, leaseUntil(request));
-    return held ? undefined : locked(`the lock of ${intended.resource} was lost`);
+    const lost = await renewLocks(store, [intended, ...alsoLocked], leaseUntil(request));
+    return lost === undefined ? undefined : locked(`the lock of ${lost} was lost`);
   }
 
   async function refuse(intended: Attempt, { refusal, detail }: No): Promise<Attempt> {
@@ -114,7 +123,8 @@ export function createIntent(parts: IntentParts): Intent {
     return refused;
   }
 
-  return { intend, captureEvidence, askAgain, refuse };
+  const free = (alsoLocked: readonly Lock[]) => freeLocks(store, alsoLocked);
+  return { intend, captureEvidence, askAgain, refuse, free };
 }
 
 function no(refusal: No['refusal'], detail: string): No {

@@ -6,9 +6,11 @@ import { dirname, resolve } from 'node:path';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Plan, Resource } from '../model.ts';
 import type { ActionInput, ActionOutput, Clock } from '../ports.ts';
+import { evaluateCondition } from './action-conditions.ts';
 import type { ActionRunner } from './action-runner.ts';
 import type { AttemptRequest, Intent } from './attempt-intent.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
+import type { Lock } from './attempt-locks.ts';
 import type { Verification } from './verification.ts';
 
 export interface AttemptRunnerParts {
@@ -33,16 +35,28 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
   const { clock, intent, journal, verify, runAction, redact, stopping } = parts;
 
   return async function attempt(request) {
-    const { plan, attempt: intended, observed } = await intent.intend(request);
+    const { plan, attempt: intended, alsoLocked = [], observed } = await intent.intend(request);
     if (!intended) return { plan };
+    const answer = await pursue(request, intended, alsoLocked, observed);
+    // What our own end has interrupted is taken up by the next start: until then nothing else may touch it.
+    if (answer.attempt.endedAt !== undefined) await intent.free(alsoLocked);
+    return answer;
+  };
+
+  async function pursue(
+    request: AttemptRequest,
+    intended: Attempt,
+    alsoLocked: readonly Lock[],
+    observed: Resource | undefined,
+  ): Promise<{ readonly plan: Plan; readonly attempt: Attempt }> {
     failpoint('attempt_intended');
     const folder = resolve(parts.home(), dirname(request.remediation.location.file));
     const input = inputOf(request, intended, observed, folder);
     await intent.captureEvidence(request, input);
-    const no = await intent.askAgain(request, intended);
+    const no = await intent.askAgain(request, intended, alsoLocked);
     if (no) return { plan: no, attempt: await intent.refuse(intended, no) };
-    return { plan, attempt: await carryOut(request, intended, input) };
-  };
+    return { plan: { go: true }, attempt: await carryOut(request, intended, input) };
+  }
 
   async function carryOut(request: AttemptRequest, intended: Attempt, input: ActionInput): Promise<Attempt> {
     const { live, remediation } = request;
@@ -67,6 +81,7 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
         current = await journal.save({ ...current, child });
         failpoint('child_gated');
       },
+      tell: (text) => journal.tell(running, 'attempt_told', redact(text)),
     };
     const output = await runAction(remediation.type, remediation.spec, watched, remediation.timeoutMs);
     failpoint('act_done');
@@ -109,5 +124,7 @@ function inputOf(
     ...(live.last && { observation: live.last.observation }),
     folder,
     onChild: async () => undefined,
+    tell: async () => undefined,
+    evaluate: evaluateCondition,
   };
 }

@@ -3,7 +3,7 @@
  * crash between any two steps loses nothing but time.
  */
 import { NotFoundError } from '../errors.ts';
-import type { Attempt, Configuration, Incident, Plan } from '../model.ts';
+import type { Attempt, Configuration, Incident, Plan, Remediation, Resource } from '../model.ts';
 import type { Clock, Log, RemediateRequest, Store } from '../ports.ts';
 import type { No } from './attempt-intent.ts';
 import type { AttemptRunner } from './attempt-runner.ts';
@@ -24,6 +24,8 @@ export interface HealerParts {
   readonly outcomes: HealerOutcomes;
   configuration(): Configuration;
   live(name: string): LiveProbe | undefined;
+  /** What the act of a remediation would be, in words without secrets; empty while it is unconfigured. */
+  would(remediation: Remediation, observed: Resource | undefined): string;
 }
 
 export interface Remediated {
@@ -158,8 +160,9 @@ export function createHealer(parts: HealerParts): Healer {
     if (!remediation) throw new NotFoundError('remediation_unknown', `no remediation is called "${name}"`);
     if (!probe) throw new NotFoundError('probe_unknown', `no probe is called "${probeName}"`);
     const question = { remediation, live: probe, incident: desk.ofProbe(probeName), byHand: true };
-    const { plan, resource } = await planner(store, question);
-    const would = `run ${name} (${remediation.type}) on ${resource ?? 'nothing'} for ${probeName}`;
+    const { plan, resource, observed } = await planner(store, question);
+    const act = parts.would(remediation, observed);
+    const would = `run ${name} (${remediation.type}) on ${resource ?? 'nothing'} for ${probeName}${act && `: ${act}`}`;
     if (dryRun) return { plan, would };
     const no = plan.go ? notNow(probeName) : plan;
     if (no) {

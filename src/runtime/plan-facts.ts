@@ -31,6 +31,8 @@ export interface Planned {
   readonly plan: Plan;
   /** The lock; undefined when the target does not resolve. */
   readonly resource: string | undefined;
+  /** What is locked besides. */
+  readonly alsoLocks: readonly string[];
   readonly observed: Resource | undefined;
 }
 
@@ -49,24 +51,41 @@ export function createPlanner({
   configuration,
   freshAfter,
 }: PlannerParts): Planner {
-  function targetOf({ remediation, live }: Question): { resource: string | undefined; observed: Resource | undefined } {
+  function targetOf({ remediation: { name, spec, type, unset, resource }, live }: Question): Omit<Planned, 'plan'> {
     const observed = observedBy(live, registries);
-    const action = registries.actionTypes[remediation.type];
-    const derived =
-      remediation.unset.length > 0 ? undefined : action?.resource(remediation.spec, remediation.name, observed);
-    return { resource: derived === undefined ? undefined : (remediation.resource ?? derived), observed };
+    const action = registries.actionTypes[type];
+    const derived = unset.length > 0 ? undefined : action?.resource(spec, name, observed);
+    if (derived === undefined) return { resource: undefined, alsoLocks: [], observed };
+    // A lock that is written replaces all that would be derived.
+    if (resource !== undefined) return { resource, alsoLocks: [], observed };
+    return { resource: derived, alsoLocks: action?.alsoLocks?.(spec, name, observed) ?? [], observed };
+  }
+
+  /** Fixes that act on it besides what they are counted under. */
+  function alsoActingOn(resource: string, observed: Resource | undefined): readonly string[] {
+    const touches = ({ name, type, spec, unset }: Remediation) =>
+      unset.length === 0 && registries.actionTypes[type]?.alsoLocks?.(spec, name, observed).includes(resource);
+    return [...configuration().remediations.values()].filter(touches).map(({ name }) => name);
+  }
+
+  /** Newest first for each fix that may have acted on it. */
+  async function actsOn(queries: StoreQueries, resource: string, observed: Resource | undefined) {
+    const acts = [...(await queries.attempts({ resource, started: true, limit: RECENT }))];
+    for (const remediation of alsoActingOn(resource, observed)) {
+      acts.push(...(await queries.attempts({ remediation, started: true, limit: RECENT })));
+    }
+    return acts;
   }
 
   /** A stop that an act of ours caused is not a person's. */
   async function interventionOf(
     queries: StoreQueries,
     { live, hand }: Question,
-    resource: string | undefined,
+    { resource, observed }: Omit<Planned, 'plan'>,
   ): Promise<Intervention | undefined> {
     const seen = live.last?.observation.intervention ?? hand;
     if (!seen || resource === undefined) return seen;
-    const attempts = await queries.attempts({ resource, started: true, limit: RECENT });
-    const ours = attempts.some(
+    const ours = (await actsOn(queries, resource, observed)).some(
       ({ startedAt = 0, actedAt, endedAt }) =>
         startedAt - OWN_ACT_SLACK_MS <= seen.at && seen.at <= (actedAt ?? endedAt ?? clock.now()) + OWN_ACT_SLACK_MS,
     );
@@ -76,9 +95,10 @@ export function createPlanner({
   return async function planNow(queries, question) {
     const { remediation, live, incident, byHand } = question;
     const { healing } = configuration().settings;
-    const { resource, observed } = targetOf(question);
+    const target = targetOf(question);
+    const { resource } = target;
     const now = clock.now();
-    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, resource)];
+    const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, target)];
     const onTarget = { remediation: remediation.name, ...(resource !== undefined && { resource }), started: true };
     const facts = {
       ...{ remediation, healing, incident, byHand, resource, intervention, frozen, now },
@@ -91,7 +111,7 @@ export function createPlanner({
       startedInLimit: await countInLimit(queries, remediation, onTarget, now),
       startedInBudget: await queries.countAttempts({ started: true, since: now - healing.budget.windowMs }),
     };
-    return { plan: plan(facts), resource, observed };
+    return { plan: plan(facts), ...target };
   };
 }
 

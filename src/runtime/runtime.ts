@@ -144,6 +144,9 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
   const healer = createHealer({
     ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration: current, live: probes.get },
+    would({ type, spec, unset }, observed) {
+      return unset.length > 0 ? '' : redact(registries.actionTypes[type]?.would(spec, observed) ?? '');
+    },
   });
   const targets = createTargetWatch({
     ...{ probeTypes: registries.probeTypes, clock, log },

@@ -9,6 +9,7 @@ import type { Probe, Resource } from '../../src/model.ts';
 import type { ActionOutput, Context, Log } from '../../src/ports.ts';
 import type { Dockerd } from '../estate/dockerd.ts';
 import { dockerAvailable, IMAGE, IMAGE_HEALTHY, startDockerd } from '../estate/dockerd.ts';
+import { QUIET } from './input.ts';
 
 const missing = dockerAvailable();
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
@@ -21,7 +22,7 @@ function contextOf(timeoutMs: number): Context {
 /** What one attempt gives; the input's other parts are not for this action. */
 function act(written: object, timeoutMs = 20_000, resource?: Resource): Promise<ActionOutput> {
   const probe = { name: 'web' } as Probe;
-  const input = { remediation: 'fix', attemptId: 1, probe, folder: '/', onChild: async () => {} };
+  const input = { remediation: 'fix', attemptId: 1, probe, folder: '/', onChild: async () => {}, ...QUIET };
   const spec = docker.spec.parse(written);
   return docker.run(spec, { ...input, ...(resource && { resource }) }, contextOf(timeoutMs));
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { exec } from '../../src/action-types/exec.ts';
 import type { Incident, Observation, Probe } from '../../src/model.ts';
 import type { ActionInput, Context, Log } from '../../src/ports.ts';
+import { QUIET } from './input.ts';
 
 const log: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 
@@ -78,6 +79,7 @@ function run(spec: unknown, input: Partial<ActionInput> = {}, context: Partial<C
     observation,
     folder,
     onChild: async () => {},
+    ...QUIET,
   };
   const clock = { now: () => 0, monotonic: () => 0 };
   const signal = AbortSignal.timeout(15_000);

@@ -411,7 +411,7 @@ describe('definition', () => {
     [{ url: 'shop' }, 'url', /not a URL/],
     [{ url: 'http://x/', headers: { 'a b': 'c' } }, 'headers.a b', /not a valid header/],
     [{ url: 'http://x/', headers: { a: 'b\r\nc: d' } }, 'headers.a', /not a valid header/],
-    [{ url: 'http://x/', headers: { 'Content-Length': '1' } }, 'headers.Content-Length', /set by the probe/],
+    [{ url: 'http://x/', headers: { 'Content-Length': '1' } }, 'headers.Content-Length', /set by Brainstem/],
     [{ url: 'http://x/', auth: {} }, 'auth', /exactly one/],
     [{ url: 'http://x/', auth: { bearer: 'a', basic: { username: 'b' } } }, 'auth', /exactly one/],
     [{ url: 'http://x/', tls: { cert: '-----BEGIN x' } }, 'tls', /belong together/],

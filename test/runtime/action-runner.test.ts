@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import type { ActionInput, ActionOutput, ActionType } from '../../src/ports.ts';
 import { createActionRunner } from '../../src/runtime/action-runner.ts';
+import { QUIET } from '../action-types/input.ts';
 import { aProbe } from '../engine/definitions.ts';
 import { quietLog } from '../notifiers/alerts.ts';
 
@@ -10,12 +11,13 @@ afterEach(() => void vi.useRealTimers());
 
 const INPUT: ActionInput = {
   ...{ remediation: 'restart', attemptId: 1, probe: aProbe(), folder: '/', onChild: async () => undefined },
+  ...QUIET,
 };
 
 function runnerOf(run: (signal: AbortSignal) => Promise<ActionOutput>, stopping = new AbortController()) {
   const action: ActionType = {
     ...{ name: 'deed', summary: '', mainOption: '', example: '', spec: z.unknown() },
-    ...{ resource: () => 'deed', readsOnly: () => false, fromProbe: () => false },
+    ...{ resource: () => 'deed', would: () => '', readsOnly: () => false, fromProbe: () => false },
     run: (_spec, _input, { signal }) => run(signal),
   };
   return createActionRunner({

@@ -120,6 +120,8 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const actionType: ActionType = {
     ...{ name: 'deed', summary: '', mainOption: '', example: '', spec: z.unknown() },
     resource: (_spec, remediation) => `deed:${remediation}`,
+    alsoLocks: (spec) => (spec as { also?: readonly string[] } | undefined)?.also ?? [],
+    would: () => 'do it',
     readsOnly: () => false,
     fromProbe: () => false,
     async run(_spec, input, { signal }) {
