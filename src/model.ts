@@ -388,6 +388,8 @@ export interface Incident {
   readonly healedBy?: string;
   /** The ladder has no rung left, or healing was refused for good: nothing more is tried by itself. */
   readonly exhausted: boolean;
+  /** The alert that a silence kept from people: told when the silence ends. On a resolved incident: never told. */
+  readonly withheld?: AlertKind;
 }
 
 /** One line of an incident's story. */
@@ -542,6 +544,20 @@ export interface Notification {
   readonly fallbackFor?: string;
   /** Id of the digest row that names this one's incident: it is sent when that is. */
   readonly carriedBy?: number;
+}
+
+/** Keeps the alerts of matching incidents from people for a while. Incidents open and heal as ever. */
+export interface Silence {
+  readonly id: number;
+  /** All must hold: `probe="web"`, `group=~"web-.*"`, `severity!="info"`. engine/silence.ts reads them. */
+  readonly matchers: readonly string[];
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly author: string;
+  readonly comment: string;
+  readonly createdAt: number;
+  /** Ended by a person before its time. */
+  readonly expiredAt?: number;
 }
 
 // ── Heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,8 @@ export interface AlertFacts {
   readonly othersOpen: readonly string[];
   /** What just happened, where the kind alone does not say it. */
   readonly note?: string;
+  /** It could have been told long ago, but for a silence. */
+  readonly afterSilence?: boolean;
   readonly now: number;
   readonly publicUrl: string;
 }
@@ -40,12 +42,12 @@ function headline(facts: AlertFacts): string {
   const lasted = formatDuration((incident.resolvedAt ?? now) - incident.activeAt);
   if (incident.source === 'self')
     return kind === 'resolved' ? `${incident.title}: over after ${lasted}` : ownTrouble(facts);
-  const state = stateOf(incident);
+  const state = `${stateOf(incident)}${silentFor(facts)}`;
   switch (kind) {
     case 'opened':
       return `${incident.title} is ${state}: ${incident.cause}`;
     case 'reopened':
-      return `${incident.title} is ${state} again: ${incident.cause}`;
+      return `${incident.title} is ${stateOf(incident)} again${silentFor(facts)}: ${incident.cause}`;
     case 'escalated':
       return `${incident.title} got worse and is ${state}: ${incident.cause}`;
     case 'reminder':
@@ -63,8 +65,14 @@ function headline(facts: AlertFacts): string {
   }
 }
 
-function ownTrouble({ kind, incident, note }: AlertFacts): string {
-  return `${incident.title}: ${kind === 'progress' && note !== undefined ? note : incident.cause}`;
+function ownTrouble(facts: AlertFacts): string {
+  const { kind, incident, note } = facts;
+  return `${incident.title}${silentFor(facts)}: ${kind === 'progress' && note !== undefined ? note : incident.cause}`;
+}
+
+/** ` for 42m, silenced until now`. */
+function silentFor({ afterSilence, incident, now }: AlertFacts): string {
+  return afterSilence ? ` for ${formatDuration(now - incident.activeAt)}, silenced until now` : '';
 }
 
 /** `internal` is the reason of a probe that is broken: what its target does is not known. */

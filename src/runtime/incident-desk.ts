@@ -7,7 +7,8 @@ import type { AlertKind, Incident, Resolution, Severity } from '../model.ts';
 import type { Clock, Meter, Store, StoreQueries } from '../ports.ts';
 import type { Announcer } from './announcer.ts';
 import { createSerial } from './serial.ts';
-import { createStateWriter, type StateChange, timelineEntry, type Written } from './state-writer.ts';
+import { createStateWriter, type StateChange, type Written } from './state-writer.ts';
+import { timelineEntry } from './timeline-entry.ts';
 
 export interface IncidentEdit {
   /** The incident as it shall be; undefined leaves everything as it is. */
@@ -17,6 +18,8 @@ export interface IncidentEdit {
   readonly actor?: string;
   /** What people hear, which may depend on the incident as it was just before. */
   readonly alert?: AlertKind | ((current: Incident) => AlertKind | undefined);
+  /** A silence has ended that kept the alert back. */
+  readonly afterSilence?: boolean;
 }
 
 /** A line of an incident's story. */
@@ -103,18 +106,20 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     }
   }
 
-  async function amend(id: number, { edit, kind, text, actor, alert }: IncidentEdit): Promise<Incident | undefined> {
+  async function amend(id: number, change: IncidentEdit): Promise<Incident | undefined> {
+    const { edit, kind, text, actor, alert, afterSilence = false } = change;
     const current = open.get(id);
     const edited = current && edit(current);
     if (!edited) return undefined;
     const kindOfAlert = typeof alert === 'function' ? alert(current) : alert;
-    await commit(async (queries) => {
+    const written = await commit(async (queries) => {
       await queries.updateIncident(edited);
       await queries.addTimeline(timelineEntry(edited, clock.now(), kind, text, actor));
-      if (kindOfAlert) await announce(queries, { kind: kindOfAlert, incident: edited, note: text });
+      if (!kindOfAlert) return edited;
+      return announce(queries, { kind: kindOfAlert, incident: edited, note: text, afterSilence });
     });
-    remember(edited);
-    return edited;
+    remember(written);
+    return written;
   }
 
   async function openSelf(subject: string, trouble: SelfTrouble): Promise<void> {
@@ -131,8 +136,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
       if (again) await queries.updateIncident(opened);
       const kind = again ? 'reopened' : 'opened';
       await queries.addTimeline(timelineEntry(opened, now, kind, trouble.cause));
-      await announce(queries, { kind, incident: opened });
-      return opened;
+      return announce(queries, { kind, incident: opened });
     });
     remember(incident);
     meter.incidentOpened(incident);

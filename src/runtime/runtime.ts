@@ -26,6 +26,8 @@ import { startRetention } from './retention.ts';
 import { createRunner } from './runner.ts';
 import { createScheduler } from './scheduler.ts';
 import { createSelfWatch } from './self-watch.ts';
+import { startSilenceEnd } from './silence-end.ts';
+import { createSilences } from './silences.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
@@ -82,9 +84,11 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ store, notifierTypes: registries.notifierTypes, configuration: current, clock, log, meter, random },
     onNotifierHealth: (notifier, healthy, error) => selfWatch.notifier(notifier, healthy, error),
   });
+  const silences = createSilences({ store, clock, log, configuration: current });
   const desk = createIncidentDesk({
     ...{ store, clock, meter, onCommitted: () => alerter.wake() },
-    announcer: (openIncidents) => createAnnouncer({ clock, configuration: current, openIncidents, redact }),
+    announcer: (openIncidents) =>
+      createAnnouncer({ clock, configuration: current, openIncidents, silenceOf: silences.of, redact }),
   });
   const probes = createProbeSet({ store, clock, desk });
   const results = createResultBuffer({ store, log, meter });
@@ -154,12 +158,24 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const background: { stop(): void | Promise<void> }[] = [];
   const { views, refresh } = createViews({
-    ...{ clock, configuration: current, probes, desk, switches, scheduler, alerter, results, store, selfWatch },
+    ...{
+      clock,
+      configuration: current,
+      probes,
+      desk,
+      silences,
+      switches,
+      scheduler,
+      alerter,
+      results,
+      store,
+      selfWatch,
+    },
     memoryBytes: parts.process.memoryBytes,
     readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
   });
   const commands = createCommands({
-    ...{ store, clock, log, desk, switches, healer, pings, probes, configuration: current },
+    ...{ store, clock, log, desk, silences, switches, healer, pings, probes, configuration: current },
     reload: parts.reload,
   });
 
@@ -183,6 +199,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     commands,
     async start(first) {
       configuration = first;
+      await silences.load();
       await desk.load();
       await selfWatch.started();
       await switches.load();
@@ -195,7 +212,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       alerter.start();
       healer.start();
       askAgain();
-      background.push(startReminders({ store, clock, log, desk, configuration: current }));
+      background.push(startReminders({ store, clock, log, desk, configuration: current, silenceOf: silences.of }));
+      background.push(startSilenceEnd({ log, desk, silences }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));
       background.push(refresh());
