@@ -151,6 +151,8 @@ export interface Settings {
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
   readonly healing: HealingSettings;
   readonly history: { readonly resultsMs: number; readonly maxBytes: number };
+  /** Pinged only while we work. Absent: nobody would notice that we are gone. */
+  readonly watchdog?: { readonly url: string; readonly everyMs: number };
 }
 
 /** Everything that was loaded from a home, complete and valid; replaced as a whole at a reload. */

@@ -33,6 +33,8 @@ import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
 import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
+import { createVitalSigns } from './vital-signs.ts';
+import { createWatchdog } from './watchdog.ts';
 
 export interface RuntimeParts {
   readonly store: Store;
@@ -174,6 +176,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     memoryBytes: parts.process.memoryBytes,
     readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
   });
+  const watchdog = createWatchdog({
+    ...{ clock, log, meter, onFailing: selfWatch.watchdog },
+    vitalSigns: createVitalSigns({ store, views, selfWatch, now: clock.now }),
+  });
   const commands = createCommands({
     ...{ store, clock, log, desk, silences, switches, healer, pings, probes, configuration: current },
     reload: parts.reload,
@@ -190,6 +196,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
     selfWatch.follow(next.notifiers);
+    watchdog.follow(next.settings.watchdog);
     alerter.wake();
     healer.reconsider().catch((error: unknown) => log.error('healer_failed', { error }));
   }
@@ -234,6 +241,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     async stop() {
       ready = false;
+      await watchdog.stop();
       await scheduler.stop();
       targets.stop();
       stopping.abort(new DOMException('the daemon stops', 'AbortError'));

@@ -58,6 +58,7 @@ export interface HomeFacts {
   readonly routes?: readonly Route[];
   readonly notifiers?: readonly string[];
   readonly healing?: Partial<Configuration['settings']['healing']>;
+  readonly watchdog?: Configuration['settings']['watchdog'];
 }
 
 export interface RuntimeHouse {
@@ -77,6 +78,8 @@ export interface RuntimeHouse {
   see(probe: string, what: Reason | Look): void;
   /** What an act does. Default: done. */
   act(remediation: string, what: Act): void;
+  /** Notifiers take nothing from now on, or everything. */
+  deafen(all: boolean): void;
   start(facts: HomeFacts): Promise<void>;
   apply(facts: HomeFacts): Promise<readonly string[]>;
   /** Ends the daemon, and starts another on the same store. */
@@ -106,6 +109,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const metered: RuntimeHouse['metered'] = [];
   const heard: RuntimeHouse['heard'] = [];
   const acts: string[] = [];
+  let deaf = false;
 
   const probeType: ProbeType = {
     ...{ name: 'told', summary: '', mainOption: '', example: '', spec: z.unknown(), fields: {}, families: [] },
@@ -130,6 +134,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const notifierType: NotifierType = {
     ...{ name: 'ear', summary: '', mainOption: '', example: '', spec: z.object({ name: z.string() }) },
     async run(spec, { alert }) {
+      if (deaf) return { delivered: false, retry: true, error: 'deaf' };
       heard.push({ notifier: (spec as { name: string }).name, alert });
       return { delivered: true };
     },
@@ -172,6 +177,9 @@ export async function openRuntime(): Promise<RuntimeHouse> {
       return runtime;
     },
     see: (probe, what) => void seen.set(probe, what),
+    deafen(all) {
+      deaf = all;
+    },
     act: (remediation, what) => void acting.set(remediation, what),
     start: (facts) => runtime.start(configurationOf(home, facts)),
     apply: (facts) => runtime.apply(configurationOf(home, facts)),
@@ -228,6 +236,7 @@ function configurationOf(home: string, facts: HomeFacts): Configuration {
         ...facts.healing,
       },
       history: { resultsMs: 86_400_000, maxBytes: 1e9 },
+      ...(facts.watchdog && { watchdog: facts.watchdog }),
     },
     probes: new Map(probes.map((probe) => [probe.name, probe])),
     remediations: new Map(remediations.map((remediation) => [remediation.name, remediation])),
