@@ -24,7 +24,11 @@ const PARTS: readonly Part[] = [
   { package: 'prometheus', provides: '/usr/bin/promtool', suites: ['metrics/exposition', 'e2e/metrics*'] },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
-  { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
+  {
+    package: 'faketime',
+    provides: '/usr/bin/faketime',
+    suites: [...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
+  },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];
 
