@@ -151,6 +151,8 @@ export interface Settings {
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
   readonly healing: HealingSettings;
   readonly history: { readonly resultsMs: number; readonly maxBytes: number };
+  /** `flapping`: how often people are told that one incident opens, ends, opens again …; more waits. */
+  readonly alerts: { readonly flapping: RateLimit };
   /** Pinged only while we work. Absent: nobody would notice that we are gone. */
   readonly watchdog?: { readonly url: string; readonly everyMs: number };
 }
@@ -390,8 +392,13 @@ export interface Incident {
   readonly healedBy?: string;
   /** The ladder has no rung left, or healing was refused for good: nothing more is tried by itself. */
   readonly exhausted: boolean;
-  /** The alert that a silence kept from people: told when the silence ends. On a resolved incident: never told. */
+  /**
+   * The alert that people are still owed: told when what keeps it back is over. On a resolved incident anything but
+   * `resolved` was never told.
+   */
   readonly withheld?: AlertKind;
+  /** What keeps it back. `flapping`: it opens and ends more often than people are told. */
+  readonly withheldBy?: 'silence' | 'flapping';
 }
 
 /** One line of an incident's story. */

@@ -275,6 +275,8 @@ export interface StoreQueries {
   }): Promise<readonly Incident[]>;
   /** The newest one of a subject, open or not. */
   lastIncident(source: Incident['source'], subject: string): Promise<Incident | undefined>;
+  /** Those that are over, of which people are owed that they are. */
+  endsWithheld(): Promise<readonly Incident[]>;
   addTimeline(entry: New<TimelineEntry>): Promise<void>;
   /** Oldest first. */
   timeline(incidentId: number): Promise<readonly TimelineEntry[]>;

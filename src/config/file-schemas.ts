@@ -188,6 +188,12 @@ export const brainstemSchema = z.strictObject({
     max_bytes: bytes().prefault('2GiB'),
     rollups: later(),
   }).prefault({}),
+  alerts: section({
+    flapping: rate()
+      .refine(({ count }) => count >= 2, 'must allow at least two: that it opened, and that it ended')
+      .prefault('3 in 10m')
+      .describe('How often people are told that one incident opens, ends, opens again …; then it waits'),
+  }).prefault({}),
   watchdog: section({
     url: z
       .url({ protocol: /^https?$/ })

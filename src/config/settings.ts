@@ -76,6 +76,7 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       budget: keys.healing.budget,
       freezeFile: resolve(home, keys.healing.freeze_file),
     },
+    alerts: keys.alerts,
     history: { resultsMs: keys.history.results, maxBytes: keys.history.max_bytes },
     ...(keys.watchdog?.url !== undefined && { watchdog: { url: keys.watchdog.url, everyMs: keys.watchdog.every } }),
   };

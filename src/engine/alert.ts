@@ -15,8 +15,10 @@ export interface AlertFacts {
   readonly othersOpen: readonly string[];
   /** What just happened, where the kind alone does not say it. */
   readonly note?: string;
-  /** It could have been told long ago, but for a silence. */
-  readonly afterSilence?: boolean;
+  /** What kept it back until now. */
+  readonly afterWithheld?: Incident['withheldBy'];
+  /** It opens and ends so often that people hear no more of it before then. */
+  readonly quietUntil?: number;
   readonly now: number;
   readonly publicUrl: string;
 }
@@ -29,7 +31,7 @@ export function composeAlert(facts: AlertFacts): Alert {
     at: now,
     severity: kind === 'healed_itself' ? 'info' : incident.severity,
     title: incident.title,
-    text: headline(facts),
+    text: `${headline(facts)}${quiet(facts)}`,
     facts: [...factsOf(facts)],
     incident,
     url: `${facts.publicUrl}/incidents/${incident.id}`,
@@ -71,8 +73,15 @@ function ownTrouble(facts: AlertFacts): string {
 }
 
 /** ` for 42m, silenced until now`. */
-function silentFor({ afterSilence, incident, now }: AlertFacts): string {
-  return afterSilence ? ` for ${formatDuration(now - incident.activeAt)}, silenced until now` : '';
+function silentFor({ afterWithheld, incident, now }: AlertFacts): string {
+  if (afterWithheld === undefined) return '';
+  const why = afterWithheld === 'silence' ? ', silenced until now' : ', after changing often';
+  return ` for ${formatDuration(now - incident.activeAt)}${why}`;
+}
+
+function quiet({ quietUntil }: AlertFacts): string {
+  if (quietUntil === undefined) return '';
+  return ` (it changes often: how it goes on is told from ${new Date(quietUntil).toISOString().slice(11, 16)} UTC on)`;
 }
 
 /** `internal` is the reason of a probe that is broken: what its target does is not known. */

@@ -4,9 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { composeAlert } from '../engine/alert.ts';
+import { CHANGES, MAY_WAIT, owedAfter, type Told } from '../engine/flap.ts';
 import { route } from '../engine/route.ts';
 import type { Alert, AlertKind, Configuration, Incident, Probe, Silence } from '../model.ts';
 import type { Clock, StoreQueries } from '../ports.ts';
+import type { Flapping } from './flapping.ts';
 import { timelineEntry } from './timeline-entry.ts';
 
 export interface Announcement {
@@ -15,17 +17,18 @@ export interface Announcement {
   readonly note?: string;
   /** Only these notifiers, as a reminder that is due at one of them. Absent: all that the routes name. */
   readonly only?: ReadonlySet<string>;
-  /** A silence has ended that kept this back. */
-  readonly afterSilence?: boolean;
+  /** What kept this back is over. */
+  readonly afterWithheld?: Incident['withheldBy'];
 }
 
-/** Returns the incident as it is then: a silence may have kept the alert back, and that is stored with it. */
+/** Returns the incident as it is then: the alert may have been kept back, and that is stored with it. */
 export type Announcer = (queries: StoreQueries, announcement: Announcement) => Promise<Incident>;
 
 export interface AnnouncerParts {
   readonly clock: Clock;
   configuration(): Configuration;
   openIncidents(): readonly Incident[];
+  readonly flapping: Flapping;
   /** The silence that keeps an incident from people now. */
   silenceOf(incident: Incident): Silence | undefined;
   /** Targets and notes may hold secrets; what is told and kept does not. */
@@ -67,7 +70,7 @@ async function withhold(
   now: number,
 ): Promise<Incident> {
   if (incident.withheld !== undefined || silence === undefined || !OWED.has(kind)) return incident;
-  const withheld: Incident = { ...incident, withheld: kind };
+  const withheld: Incident = { ...incident, withheld: kind, withheldBy: 'silence' };
   const until = new Date(silence.endsAt).toISOString();
   const text = `silence ${silence.id} of ${silence.author} keeps this from people until ${until}: ${silence.comment}`;
   await queries.updateIncident(withheld);
@@ -75,14 +78,31 @@ async function withhold(
   return withheld;
 }
 
+/** Not told, because enough was told of late; what people do not know by then they are owed. */
+async function dampen(
+  queries: StoreQueries,
+  { incident, kind }: Announcement,
+  told: readonly Told[],
+): Promise<Incident> {
+  const { withheld: _before, withheldBy: _by, ...rest } = incident;
+  const owed = owedAfter(kind, told);
+  const dampened: Incident = owed === undefined ? rest : { ...rest, withheld: owed, withheldBy: 'flapping' };
+  await queries.updateIncident(dampened);
+  return dampened;
+}
+
 export function createAnnouncer(parts: AnnouncerParts): Announcer {
-  const { clock, configuration, openIncidents, silenceOf, redact } = parts;
+  const { clock, configuration, openIncidents, flapping, silenceOf, redact } = parts;
 
   function probeOf({ source, subject }: Incident): Probe | undefined {
     return source === 'probe' ? configuration().probes.get(subject) : undefined;
   }
 
-  async function compose(queries: StoreQueries, announcement: Announcement, now: number): Promise<Alert> {
+  async function compose(
+    queries: StoreQueries,
+    announcement: Announcement & { readonly quietUntil?: number },
+    now: number,
+  ): Promise<Alert> {
     const { incident } = announcement;
     const composed = composeAlert({
       ...announcement,
@@ -119,7 +139,10 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     // What was kept back once is told by whoever sees the silence end, and not in pieces before.
     if (silence || (KEPT_BACK.has(kind) && incident.withheld !== undefined))
       return withhold(queries, announcement, silence, now);
-    const alert = await compose(queries, announcement, now);
+    const told = CHANGES.has(kind) ? await flapping.told(queries, incident.id) : [];
+    if (MAY_WAIT.has(kind) && flapping.until(told) !== undefined) return dampen(queries, announcement, told);
+    const quietUntil = CHANGES.has(kind) ? flapping.until([{ kind, at: now }, ...told]) : undefined;
+    const alert = await compose(queries, { ...announcement, ...(quietUntil !== undefined && { quietUntil }) }, now);
     for (const notifier of await recipients(queries, announcement, alert.severity)) {
       await queries.insertNotification({
         ...{ notifier, incidentId: incident.id, alert, state: 'pending', createdAt: now, dueAt: now, tries: 0 },

@@ -18,8 +18,8 @@ export interface IncidentEdit {
   readonly actor?: string;
   /** What people hear, which may depend on the incident as it was just before. */
   readonly alert?: AlertKind | ((current: Incident) => AlertKind | undefined);
-  /** A silence has ended that kept the alert back. */
-  readonly afterSilence?: boolean;
+  /** What kept the alert back is over. */
+  readonly afterWithheld?: Incident['withheldBy'];
 }
 
 /** A line of an incident's story. */
@@ -52,6 +52,10 @@ export interface IncidentDesk {
   close(id: number, resolution: Resolution, text: string, actor?: string): Promise<Incident | undefined>;
   /** Brainstem's own trouble: opened once per subject, closed when `trouble` is undefined. */
   self(subject: string, trouble: SelfTrouble | undefined): Promise<void>;
+  /** Those that are over, of which people are owed that they are. */
+  endsWithheld(): readonly Incident[];
+  /** Tells that it is over, if people are still owed that. */
+  tellEnd(id: number): Promise<void>;
   remind(id: number, notifiers: ReadonlySet<string>): Promise<void>;
 }
 
@@ -71,13 +75,17 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   const open = new Map<number, Incident>();
   /** The same by source and subject, of which at most one is open: asked for at every run of a probe. */
   const bySubject = new Map<string, Incident>();
+  /** Over, and people are owed that. */
+  const ends = new Map<number, Incident>();
   const serial = createSerial();
   const list = () => [...open.values()];
   const announce = announcer(list);
   const writeState = createStateWriter({ clock, announce });
 
   function remember(incident: Incident): void {
-    const { id, source, subject, resolvedAt } = incident;
+    const { id, source, subject, resolvedAt, withheld } = incident;
+    if (withheld === 'resolved') ends.set(id, incident);
+    else ends.delete(id);
     if (resolvedAt === undefined) {
       open.set(id, incident);
       bySubject.set(`${source} ${subject}`, incident);
@@ -107,7 +115,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   }
 
   async function amend(id: number, change: IncidentEdit): Promise<Incident | undefined> {
-    const { edit, kind, text, actor, alert, afterSilence = false } = change;
+    const { edit, kind, text, actor, alert, afterWithheld } = change;
     const current = open.get(id);
     const edited = current && edit(current);
     if (!edited) return undefined;
@@ -116,7 +124,8 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
       await queries.updateIncident(edited);
       await queries.addTimeline(timelineEntry(edited, clock.now(), kind, text, actor));
       if (!kindOfAlert) return edited;
-      return announce(queries, { kind: kindOfAlert, incident: edited, note: text, afterSilence });
+      const told = { kind: kindOfAlert, incident: edited, note: text };
+      return announce(queries, { ...told, ...(afterWithheld && { afterWithheld }) });
     });
     remember(written);
     return written;
@@ -154,10 +163,24 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     });
   }
 
+  async function tellEnd(id: number): Promise<void> {
+    const current = ends.get(id);
+    if (!current) return;
+    const { withheld: _owed, withheldBy: _by, ...incident } = current;
+    const told = await commit(async (queries) => {
+      await queries.updateIncident(incident);
+      return announce(queries, { kind: 'resolved', incident });
+    });
+    remember(told);
+  }
+
   return {
     async load() {
+      for (const incident of await store.endsWithheld()) remember(incident);
       for (const incident of await store.openIncidents()) remember(incident);
     },
+    endsWithheld: () => [...ends.values()],
+    tellEnd: (id) => serial(() => tellEnd(id)),
     open: list,
     byId: (id) => open.get(id),
     ofProbe: (probe) => find('probe', probe),

@@ -10,6 +10,7 @@ import { createIntent } from './attempt-intent.ts';
 import { createAttemptJournal } from './attempt-journal.ts';
 import { createAttemptRunner } from './attempt-runner.ts';
 import { createCommands } from './commands.ts';
+import { createFlapping } from './flapping.ts';
 import { createHealer } from './healer.ts';
 import { createHealerOutcomes } from './healer-outcomes.ts';
 import { createIncidentDesk } from './incident-desk.ts';
@@ -26,7 +27,6 @@ import { startRetention } from './retention.ts';
 import { createRunner } from './runner.ts';
 import { createScheduler } from './scheduler.ts';
 import { createSelfWatch } from './self-watch.ts';
-import { startSilenceEnd } from './silence-end.ts';
 import { createSilences } from './silences.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetHand } from './target-hand.ts';
@@ -35,6 +35,7 @@ import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
 import { createVitalSigns } from './vital-signs.ts';
 import { createWatchdog } from './watchdog.ts';
+import { startWithheld } from './withheld.ts';
 
 export interface RuntimeParts {
   readonly store: Store;
@@ -86,11 +87,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ store, notifierTypes: registries.notifierTypes, configuration: current, clock, log, meter, random },
     onNotifierHealth: (notifier, healthy, error) => selfWatch.notifier(notifier, healthy, error),
   });
+  const flapping = createFlapping({ clock, configuration: current });
   const silences = createSilences({ store, clock, log, configuration: current });
   const desk = createIncidentDesk({
     ...{ store, clock, meter, onCommitted: () => alerter.wake() },
     announcer: (openIncidents) =>
-      createAnnouncer({ clock, configuration: current, openIncidents, silenceOf: silences.of, redact }),
+      createAnnouncer({ clock, configuration: current, openIncidents, flapping, silenceOf: silences.of, redact }),
   });
   const probes = createProbeSet({ store, clock, desk });
   const results = createResultBuffer({ store, log, meter });
@@ -220,7 +222,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       healer.start();
       askAgain();
       background.push(startReminders({ store, clock, log, desk, configuration: current, silenceOf: silences.of }));
-      background.push(startSilenceEnd({ log, desk, silences }));
+      background.push(startWithheld({ store, log, desk, flapping, silences }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));
       background.push(refresh());

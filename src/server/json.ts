@@ -119,6 +119,7 @@ export function incidentJson(incident: Incident, views: Pick<Views, 'silencedBy'
     exhausted: incident.exhausted,
     silenced_by: views.silencedBy(incident)?.id,
     withheld: incident.withheld,
+    withheld_by: incident.withheldBy,
   };
 }
 

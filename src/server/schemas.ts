@@ -89,7 +89,8 @@ export const incident = z.strictObject({
   withheld: z
     .enum(ALERT_KINDS)
     .optional()
-    .describe('What a silence kept back: told when it ends; resolved: never told'),
+    .describe('What people are still owed; of a resolved one anything but `resolved` was never told'),
+  withheld_by: z.enum(['silence', 'flapping']).optional(),
 });
 
 export const silence = z.strictObject({

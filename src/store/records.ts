@@ -53,6 +53,7 @@ export const incidents = codec<Incident>({
   healedBy: 'plain',
   exhausted: 'flag',
   withheld: 'plain',
+  withheldBy: 'plain',
 });
 
 export const timeline = codec<TimelineEntry>({

@@ -42,6 +42,7 @@ beforeAll(async () => {
     'brainstem.yml': `  talk: { burst: 1000, slack: { token: "\${SLACK_TOKEN}", channel: ops, api_url: "${slack.url}" } }
 routes: [{ match: { probe: relapsing }, notify: [talk] }, { notify: [bus] }]
 healing: { budget: 1000 in 10m }
+alerts: { flapping: 4 in 10m }
 `,
     'probes/all.yaml': probesFile(
       probe(targets, 'laddered', [ladder('idle-laddered', 'failing-laddered', 'mend-laddered'), 'severity: critical']),

@@ -28,10 +28,13 @@ describe('the line that stands alone', () => {
   });
 
   it('says since when it could not be told for a silence', () => {
-    const told = (changes: Partial<AlertFacts>) => textOf({ afterSilence: true, ...changes });
+    const told = (changes: Partial<AlertFacts>) => textOf({ afterWithheld: 'silence', ...changes });
     expect(told({})).toBe('Web is down for 1m, silenced until now: no answer');
     expect(told({ kind: 'reopened' })).toBe('Web is down again for 1m, silenced until now: no answer');
     expect(told({ kind: 'escalated' })).toBe('Web got worse and is down for 1m, silenced until now: no answer');
+    expect(told({ kind: 'reopened', afterWithheld: 'flapping' })).toBe(
+      'Web is down again for 1m, after changing often: no answer',
+    );
     const own = anIncident({ source: 'self', title: 'Notifier bus' });
     expect(told({ incident: own })).toBe('Notifier bus for 1m, silenced until now: no answer');
   });

@@ -7,7 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';
-import type { Alert, Attempt, Configuration, Incident, Probe, Reason, Remediation, Route } from '../../src/model.ts';
+import type {
+  Alert,
+  Attempt,
+  Configuration,
+  Incident,
+  Probe,
+  RateLimit,
+  Reason,
+  Remediation,
+  Route,
+} from '../../src/model.ts';
 import type {
   ActionInput,
   ActionOutput,
@@ -58,6 +68,7 @@ export interface HomeFacts {
   readonly routes?: readonly Route[];
   readonly notifiers?: readonly string[];
   readonly healing?: Partial<Configuration['settings']['healing']>;
+  readonly flapping?: RateLimit;
   readonly watchdog?: Configuration['settings']['watchdog'];
 }
 
@@ -235,6 +246,7 @@ function configurationOf(home: string, facts: HomeFacts): Configuration {
         ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE') },
         ...facts.healing,
       },
+      alerts: { flapping: facts.flapping ?? { count: 3, windowMs: 600_000 } },
       history: { resultsMs: 86_400_000, maxBytes: 1e9 },
       ...(facts.watchdog && { watchdog: facts.watchdog }),
     },

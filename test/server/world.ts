@@ -244,6 +244,7 @@ function configurationOf(world: World): Configuration {
       store: {},
       log: { level: 'info' },
       healing: { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/home/test/data/FREEZE' },
+      alerts: { flapping: { count: 3, windowMs: 600_000 } },
       history: { resultsMs: 604_800_000, maxBytes: 2 ** 31 },
     },
     probes: byName(world.probes.map((each) => each.probe)),

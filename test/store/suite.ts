@@ -80,6 +80,7 @@ function describeIncidents(store: () => Store): void {
       degraded: false,
       exhausted: true,
       withheld: 'escalated',
+      withheldBy: 'silence',
       reopened: 3,
     };
     await store().updateIncident(full);
@@ -116,6 +117,16 @@ function describeIncidents(store: () => Store): void {
     expect(open).not.toContainEqual(first);
     expect(await store().lastIncident('self', subject)).toBeUndefined();
     expect(await store().incident(-1)).toBeUndefined();
+  });
+
+  it('lists those that are over and of which people are owed that they are', async () => {
+    const over = { resolvedAt: DAY, resolution: 'recovered', withheldBy: 'flapping' } as const;
+    const owed = await store().insertIncident(incident({ ...over, withheld: 'resolved' }));
+    await store().insertIncident(incident({ ...over, withheld: 'reopened' }));
+    expect(await store().endsWithheld()).toStrictEqual([owed]);
+    const { withheld: _told, withheldBy: _by, ...told } = owed;
+    await store().updateIncident(told);
+    expect(await store().endsWithheld()).toStrictEqual([]);
   });
 
   it('says so when an incident to change does not exist', async () => {

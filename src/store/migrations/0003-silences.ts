@@ -17,8 +17,10 @@ export const silences: Migration = {
     )`,
     'CREATE INDEX silences_end ON silences (ends_at)',
 
-    // The alert that a silence keeps back, to be told when it ends.
+    // The alert that people are owed when a silence, or flapping, is over.
     'ALTER TABLE incidents ADD COLUMN withheld text',
+    'ALTER TABLE incidents ADD COLUMN withheld_by text',
+    "CREATE INDEX incidents_end_withheld ON incidents (id) WHERE withheld = 'resolved'",
 
     // One row: when the watchdog last saw that the store takes a write.
     `CREATE TABLE vital_sign (
