@@ -82,6 +82,8 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   const announce = announcer(list);
   const writeState = createStateWriter({ clock, announce });
 
+  const find = (source: Incident['source'], subject: string) => bySubject.get(`${source} ${subject}`);
+
   function remember(incident: Incident): void {
     const { id, source, subject, resolvedAt, withheld } = incident;
     if (withheld === 'resolved') ends.set(id, incident);
@@ -91,11 +93,10 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
       bySubject.set(`${source} ${subject}`, incident);
     } else {
       open.delete(id);
-      bySubject.delete(`${source} ${subject}`);
+      // One that is over may be followed by another that is not.
+      if (find(source, subject)?.id === id) bySubject.delete(`${source} ${subject}`);
     }
   }
-
-  const find = (source: Incident['source'], subject: string) => bySubject.get(`${source} ${subject}`);
 
   async function commit<T>(work: (queries: StoreQueries) => Promise<T>): Promise<T> {
     const result = await store.transaction(work);

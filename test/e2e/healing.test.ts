@@ -193,6 +193,7 @@ describe.concurrent('an acknowledgement', () => {
   it('stops automatic fixes until the incident is resolved, but not the resolved message', async () => {
     await breakTarget('answered');
     const { id } = await untilIncident(daemon, 'answered', 'being healed', ({ attempts }) => attempts.length > 0);
+    await until(() => fixesOf('answered').length > 0, { what: 'the fix to act' });
     expect(await command('incidents', 'ack', String(id))).toMatchObject({ code: 0 });
     const story = await untilIncident(daemon, 'answered', 'refused', (each) => refusals(each).length > 0);
     expect(refusals(story)).toEqual(['acknowledged']);

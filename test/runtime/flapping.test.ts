@@ -85,3 +85,22 @@ it('an incident that people believe over is told again when that is over and it 
   await look();
   expect(house.kinds()).toEqual(['opened', 'resolved', 'reopened']);
 }, 60_000);
+
+it('the end of one is told although another is open by then, and the other goes on', async () => {
+  await house.start({ ...HOME, flapping: { count: 3, windowMs: 20 * MINUTE } });
+  await house.until(() => house.state('web') === 'up');
+  await flap(2);
+  await house.until(() => house.runtime.views.openIncidents().length === 0);
+  expect(house.kinds()).toEqual(['opened', 'resolved', 'reopened']);
+  house.clock.jump(16 * MINUTE);
+  await go('down');
+  const second = house.open('web')?.id;
+  await house.until(() => house.kinds().length === 4);
+  house.clock.jump(5 * MINUTE);
+  await house.until(() => house.kinds().length === 5);
+  expect(house.kinds().slice(3)).toEqual(['opened', 'resolved']);
+  expect(house.open('web')?.id).toBe(second);
+  await go('up');
+  await house.until(() => house.kinds().length === 6);
+  expect(await house.store.incident(second as number)).toMatchObject({ resolution: 'recovered' });
+}, 60_000);

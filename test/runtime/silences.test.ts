@@ -155,11 +155,12 @@ describe('when it ends', () => {
   }, 30_000);
 
   it('another that still lasts goes on keeping it back', async () => {
-    await failSilently();
+    const id = await failSilently();
     await silence({ matchers: ['team=~"a|b"'], endsAt: house.clock.now() + 60 * MINUTE });
     house.clock.jump(31 * MINUTE);
     await look();
     expect(kindsOf('web')).toEqual([]);
+    expect(await story(id)).toEqual(['opened', 'silenced']);
     house.clock.jump(30 * MINUTE);
     await house.until(() => kindsOf('web').includes('opened'));
   }, 30_000);
