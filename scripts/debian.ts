@@ -44,7 +44,11 @@ const PARTS: readonly Part[] = [
     suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
   },
   { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look'] },
-  { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
+  {
+    package: 'faketime',
+    provides: '/usr/bin/faketime',
+    suites: [...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
+  },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
   { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },

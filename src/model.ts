@@ -151,6 +151,10 @@ export interface Settings {
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
   readonly healing: HealingSettings;
   readonly history: { readonly resultsMs: number; readonly maxBytes: number };
+  /** `flapping`: how often people are told that one incident opens, ends, opens again …; more waits. */
+  readonly alerts: { readonly flapping: RateLimit };
+  /** Pinged only while we work. Absent: nobody would notice that we are gone. */
+  readonly watchdog?: { readonly url: string; readonly everyMs: number };
 }
 
 /** Everything that was loaded from a home, complete and valid; replaced as a whole at a reload. */
@@ -388,6 +392,13 @@ export interface Incident {
   readonly healedBy?: string;
   /** The ladder has no rung left, or healing was refused for good: nothing more is tried by itself. */
   readonly exhausted: boolean;
+  /**
+   * The alert that people are still owed: told when what keeps it back is over. On a resolved incident anything but
+   * `resolved` was never told.
+   */
+  readonly withheld?: AlertKind;
+  /** What keeps it back. `flapping`: it opens and ends more often than people are told. */
+  readonly withheldBy?: 'silence' | 'flapping';
 }
 
 /** One line of an incident's story. */
@@ -542,6 +553,20 @@ export interface Notification {
   readonly fallbackFor?: string;
   /** Id of the digest row that names this one's incident: it is sent when that is. */
   readonly carriedBy?: number;
+}
+
+/** Keeps the alerts of matching incidents from people for a while. Incidents open and heal as ever. */
+export interface Silence {
+  readonly id: number;
+  /** All must hold: `probe="web"`, `group=~"web-.*"`, `severity!="info"`. engine/silence.ts reads them. */
+  readonly matchers: readonly string[];
+  readonly startsAt: number;
+  readonly endsAt: number;
+  readonly author: string;
+  readonly comment: string;
+  readonly createdAt: number;
+  /** Ended by a person before its time. */
+  readonly expiredAt?: number;
 }
 
 // ── Heartbeats ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,7 @@ import type {
   Refusal,
   Resource,
   Result,
+  Silence,
   TimelineEntry,
   Transition,
   Verdict,
@@ -283,6 +284,8 @@ export interface StoreQueries {
   }): Promise<readonly Incident[]>;
   /** The newest one of a subject, open or not. */
   lastIncident(source: Incident['source'], subject: string): Promise<Incident | undefined>;
+  /** Those that are over, of which people are owed that they are. */
+  endsWithheld(): Promise<readonly Incident[]>;
   addTimeline(entry: New<TimelineEntry>): Promise<void>;
   /** Oldest first. */
   timeline(incidentId: number): Promise<readonly TimelineEntry[]>;
@@ -328,6 +331,16 @@ export interface StoreQueries {
   auditEntries(filter: { readonly limit: number }): Promise<readonly AuditEntry[]>;
   /** The newest entry of this action on this subject. */
   lastAudit(action: string, subject: string): Promise<AuditEntry | undefined>;
+
+  insertSilence(silence: New<Silence>): Promise<Silence>;
+  silence(id: number): Promise<Silence | undefined>;
+  /** `endingAfter` leaves out those that were over by then, in time or by hand. */
+  silences(filter: { readonly endingAfter?: number; readonly limit: number }): Promise<readonly Silence[]>;
+  /** False: there is none, or it was over. */
+  expireSilence(id: number, at: number): Promise<boolean>;
+
+  /** Writes one small row; it rejects when the store takes no writes. */
+  proveWrite(at: number): Promise<void>;
 }
 
 export interface Store extends StoreQueries {
@@ -373,6 +386,8 @@ export interface Meter {
   storeUp(up: boolean): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
+  /** `withheld`: it was due, but something of ours did not work. */
+  watchdogPing(outcome: 'sent' | 'failed' | 'withheld'): void;
 }
 
 // ── What the server and the metrics read, and what people command ────────────────────────────────────────────────
@@ -399,6 +414,10 @@ export interface Views {
   probes(): readonly ProbeView[];
   probe(name: string): ProbeView | undefined;
   openIncidents(): readonly Incident[];
+  /** Those that last or are still to come, newest first. */
+  silences(): readonly Silence[];
+  /** The silence that keeps an open incident from people now. */
+  silencedBy(incident: Incident): Silence | undefined;
   activeAttempts(): readonly Attempt[];
   disarmed(): readonly Disarmed[];
   frozen(): Freeze | undefined;
@@ -432,6 +451,18 @@ export interface RemediateRequest {
   readonly dryRun: boolean;
 }
 
+export interface SilenceRequest {
+  /** `probe=web`, `group=~"web-.*"`, `severity!=info`; all must hold. */
+  readonly matchers: readonly string[];
+  /** Absent: now. */
+  readonly startsAt?: number;
+  readonly endsAt: number;
+  readonly author: string;
+  readonly comment: string;
+  /** For the audit log. */
+  readonly by: string;
+}
+
 /** Everything that a person, or a job's ping, can change. Errors: NotFoundError, ConflictError, UsageError. */
 export interface Commands {
   reload(by: string): Promise<ReloadOutcome>;
@@ -447,6 +478,9 @@ export interface Commands {
   /** ConflictError when the probe still fails and `force` is not set. */
   resolve(incidentId: number, by: string, force: boolean): Promise<Incident>;
   comment(incidentId: number, by: string, text: string): Promise<void>;
+  silence(request: SilenceRequest): Promise<Silence>;
+  /** Ends it now. ConflictError when it is over. */
+  expireSilence(id: number, by: string): Promise<Silence>;
   /** False: no heartbeat probe has this key. */
   ping(
     key: string,

@@ -7,6 +7,7 @@ import { type Exit, example } from './command.ts';
 import { acknowledge, comment, listIncidents, resolveIncident, showIncident } from './incidents.ts';
 import type { CliIo } from './io.ts';
 import { remediate } from './remediate.ts';
+import { addSilence, expireSilence, listSilences } from './silence.ts';
 import { status } from './status.ts';
 import { arm, freeze, unfreeze } from './switches.ts';
 
@@ -21,6 +22,7 @@ export function addDaemonCommands(program: Command, io: CliIo, exit: Exit): void
   addIncidents(program, io, exit);
   addRemediate(program, io, exit);
   addSwitches(program, io, exit);
+  addSilences(program, io, exit);
 }
 
 function ofDaemon(command: Command): Command {
@@ -141,4 +143,53 @@ function addSwitches(program: Command, io: CliIo, exit: Exit): void {
   example(load, 'brainstem arm restart-backend').action(async (name: string) =>
     exit(await arm(await clientOf(load, io), { name }, io)),
   );
+}
+
+function addSilences(program: Command, io: CliIo, exit: Exit): void {
+  const silence = program.command('silence').description('keep alerts from people for a while; healing goes on');
+  example(silence, 'brainstem silence', 'brainstem silence expire 3');
+  const collect = (value: string, before: string[] = []) => [...before, value];
+
+  const add = ofDaemon(silence.command('add').description('silence every incident that all matchers match'));
+  example(
+    add,
+    'brainstem silence add --matcher probe=shop --for 2h --comment "new database"',
+    `brainstem silence add --matcher 'group=~"web-.*"' --matcher 'severity!=critical' --for 30m --comment deploy`,
+    '',
+    'Names are probe, group, severity, source and the labels of probes. A pattern must match the whole value.',
+  )
+    .requiredOption('--matcher <name=value>', 'what to silence: = != =~ !~; repeatable', collect)
+    .requiredOption('--for <duration>', 'how long, such as 30m or 2h; 90d at most')
+    .requiredOption('--comment <text>', 'why, for whoever wonders about the quiet')
+    .option('--author <name>', 'whose silence it is (default: who asks)')
+    .option('--json', 'print it as JSON', false)
+    .action(async ({ matcher: matchers, author, for: lasts, comment, json }: SilenceOptions) => {
+      const asked = { matchers, for: lasts, comment, json, ...(author !== undefined && { author }) };
+      exit(await addSilence(await clientOf(add, io), asked, io));
+    });
+
+  const list = ofDaemon(silence.command('list', { isDefault: true }).description('what is silenced, or will be'));
+  example(list, 'brainstem silence list --all')
+    .option('--all', 'those that are over, too', false)
+    .option('--json', 'print them as JSON', false)
+    .action(async (options: { all: boolean; json: boolean }) =>
+      exit(await listSilences(await clientOf(list, io), options, io)),
+    );
+
+  const end = ofDaemon(silence.command('expire').description('end a silence now')).argument(
+    '<id>',
+    'its number',
+    positive,
+  );
+  example(end, 'brainstem silence expire 3').action(async (id: number) =>
+    exit(await expireSilence(await clientOf(end, io), { id }, io)),
+  );
+}
+
+interface SilenceOptions {
+  readonly matcher: readonly string[];
+  readonly for: string;
+  readonly comment: string;
+  readonly author?: string;
+  readonly json: boolean;
 }

@@ -92,6 +92,11 @@ async function ofConfiguration(configuration: Configuration): Promise<Finding[]>
     });
   if (settings.healing.mode !== 'auto')
     findings.push({ level: 'warning', text: `healing.mode is ${settings.healing.mode}: nothing is healed by itself` });
+  if (settings.watchdog === undefined)
+    findings.push({
+      level: 'warning',
+      text: 'no watchdog is configured: nobody notices when Brainstem itself is gone',
+    });
   findings.push({
     level: 'warning',
     text: 'blindness is not checked: this version has no vantage probes, so a dead uplink looks like dead targets',

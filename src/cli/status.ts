@@ -41,10 +41,14 @@ function headline({ counts, version, ready, why }: Status, url: string, io: CliI
   return `${parts.join(', ') || 'no probes'}   ${paint(io, 'dim', `brainstem ${version} at ${url}`)}\n${readiness}`;
 }
 
-function held({ frozen, disarmed, configuration, now }: Status, io: CliIo): string {
+function held({ frozen, disarmed, silences, configuration, now }: Status, io: CliIo): string {
   const lines: string[] = [];
   if (frozen) lines.push(`healing is frozen by ${plain(frozen.by)}, ${since(frozen.at, now)} ago${reason(frozen.why)}`);
   for (const { remediation, why } of disarmed) lines.push(`${remediation} has disarmed itself${reason(why)}`);
+  for (const { id, state, matchers, author, comment, ends_at } of silences) {
+    const until = `until ${ends_at.slice(0, 16).replace('T', ' ')} UTC by ${plain(author)}${reason(comment)}`;
+    lines.push(`silence ${id}${state === 'pending' ? ', to come' : ''}: ${plain(matchers.join(', '))} ${until}`);
+  }
   if (!configuration.ok) lines.push('the last reload was refused; the configuration before it is running:');
   for (const { file, line, column, message } of configuration.problems) {
     lines.push(`  ${file}:${line}:${column}: ${plain(message)}`);
@@ -64,9 +68,17 @@ function incidents({ incidents: open, now }: Status, io: CliIo): string {
     plain(each.title),
     since(each.active_at, now),
     plain(each.cause),
-    each.acknowledged_by === undefined ? '' : `acknowledged by ${plain(each.acknowledged_by)}`,
+    incidentNotes(each),
   ]);
   return `\n${table(io, ['incident', 'severity', '', 'for', 'cause', ''], rows)}`;
+}
+
+function incidentNotes({ acknowledged_by, silenced_by }: Status['incidents'][number]): string {
+  const notes = [
+    ...(acknowledged_by === undefined ? [] : [`acknowledged by ${plain(acknowledged_by)}`]),
+    ...(silenced_by === undefined ? [] : [`silence ${silenced_by}`]),
+  ];
+  return notes.join(', ');
 }
 
 function fixes({ attempts, now }: Status, io: CliIo): string {

@@ -188,7 +188,24 @@ export const brainstemSchema = z.strictObject({
     max_bytes: bytes().prefault('2GiB'),
     rollups: later(),
   }).prefault({}),
-  watchdog: later(),
+  alerts: section({
+    flapping: rate()
+      .refine(({ count }) => count >= 2, 'must allow at least two: that it opened, and that it ended')
+      .prefault('3 in 10m')
+      .describe('How often people are told that one incident opens, ends, opens again …; then it waits'),
+  }).prefault({}),
+  watchdog: section({
+    url: z
+      .url({ protocol: /^https?$/ })
+      .meta({
+        writeOnly: true,
+        description: 'Asked by GET; any 2xx is an answer. Treated as a secret: it carries a key',
+      })
+      .optional(),
+    every: atLeast(1_000, '1s').prefault('1m').describe('How often, while scheduler, store and notifiers work'),
+  })
+    .optional()
+    .describe('Who notices when Brainstem itself is gone: a check of Healthchecks, or anything like it'),
   cluster: later(),
   vantage: later(),
 });

@@ -44,10 +44,12 @@ function withoutEmptyKeys(tree: Tree): Tree {
   return tree.kind === 'mapping' ? { ...tree, children } : tree;
 }
 
-/** Only a notifier may wait for its variables; the daemon itself needs its settings. */
+/** What may wait for its variables; the daemon itself needs its settings. */
+const MAY_WAIT = new Set(['notifiers', 'watchdog']);
+
 function reportUnset(tree: Tree, problems: Problems): void {
   for (const [key, section] of tree.children) {
-    if (key === 'notifiers') continue;
+    if (MAY_WAIT.has(key)) continue;
     for (const scalar of scalars(section)) {
       const [name] = scalar.substitution?.unset ?? [];
       if (name === undefined) continue;
@@ -74,7 +76,9 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       budget: keys.healing.budget,
       freezeFile: resolve(home, keys.healing.freeze_file),
     },
+    alerts: keys.alerts,
     history: { resultsMs: keys.history.results, maxBytes: keys.history.max_bytes },
+    ...(keys.watchdog?.url !== undefined && { watchdog: { url: keys.watchdog.url, everyMs: keys.watchdog.every } }),
   };
 }
 

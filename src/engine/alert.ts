@@ -15,6 +15,10 @@ export interface AlertFacts {
   readonly othersOpen: readonly string[];
   /** What just happened, where the kind alone does not say it. */
   readonly note?: string;
+  /** What kept it back until now. */
+  readonly afterWithheld?: Incident['withheldBy'];
+  /** It opens and ends so often that people hear no more of it before then. */
+  readonly quietUntil?: number;
   readonly now: number;
   readonly publicUrl: string;
 }
@@ -27,7 +31,7 @@ export function composeAlert(facts: AlertFacts): Alert {
     at: now,
     severity: kind === 'healed_itself' ? 'info' : incident.severity,
     title: incident.title,
-    text: headline(facts),
+    text: `${headline(facts)}${quiet(facts)}`,
     facts: [...factsOf(facts)],
     incident,
     url: `${facts.publicUrl}/incidents/${incident.id}`,
@@ -62,12 +66,12 @@ function headline(facts: AlertFacts): string {
   const lasted = formatDuration((incident.resolvedAt ?? now) - incident.activeAt);
   if (incident.source === 'self')
     return kind === 'resolved' ? `${incident.title}: over after ${lasted}` : ownTrouble(facts);
-  const state = stateOf(incident);
+  const state = `${stateOf(incident)}${silentFor(facts)}`;
   switch (kind) {
     case 'opened':
       return `${incident.title} is ${state}: ${incident.cause}`;
     case 'reopened':
-      return `${incident.title} is ${state} again: ${incident.cause}`;
+      return `${incident.title} is ${stateOf(incident)} again${silentFor(facts)}: ${incident.cause}`;
     case 'escalated':
       return `${incident.title} got worse and is ${state}: ${incident.cause}`;
     case 'reminder':
@@ -85,8 +89,21 @@ function headline(facts: AlertFacts): string {
   }
 }
 
-function ownTrouble({ kind, incident, note }: AlertFacts): string {
-  return `${incident.title}: ${kind === 'progress' && note !== undefined ? note : incident.cause}`;
+function ownTrouble(facts: AlertFacts): string {
+  const { kind, incident, note } = facts;
+  return `${incident.title}${silentFor(facts)}: ${kind === 'progress' && note !== undefined ? note : incident.cause}`;
+}
+
+/** ` for 42m, silenced until now`. */
+function silentFor({ afterWithheld, incident, now }: AlertFacts): string {
+  if (afterWithheld === undefined) return '';
+  const why = afterWithheld === 'silence' ? ', silenced until now' : ', after changing often';
+  return ` for ${formatDuration(now - incident.activeAt)}${why}`;
+}
+
+function quiet({ quietUntil }: AlertFacts): string {
+  if (quietUntil === undefined) return '';
+  return ` (it changes often: how it goes on is told from ${new Date(quietUntil).toISOString().slice(11, 16)} UTC on)`;
 }
 
 /** `internal` is the reason of a probe that is broken: what its target does is not known. */

@@ -4,7 +4,7 @@
  * neither a stuck scheduler nor a paused probe ever looks healthy.
  */
 import { messageOf } from '../errors.ts';
-import { SEVERITIES } from '../model.ts';
+import { type Incident, SEVERITIES } from '../model.ts';
 import type { Clock, Log, ProbeTypes, ProbeView, Views } from '../ports.ts';
 import type { Instruments } from './instruments.ts';
 import { probeFamilies, type ReportingView, stateFamilies } from './probe-families.ts';
@@ -41,7 +41,7 @@ export function createExposition(parts: ExpositionParts): Exposition {
       declaredRevision = configuration.revision;
       const writer = new ExpositionWriter(format, parts.clock, lastBytes + SPARE_BYTES);
       await writeProbes(writer, parts, labels, families);
-      writeDaemon(writer, parts.views);
+      writeDaemon(writer, parts);
       await writeInstruments(writer, parts.instruments);
       const body = writer.finish();
       lastBytes = body.length;
@@ -93,13 +93,24 @@ function isReporting(view: ProbeView): view is ReportingView {
   return view.last.verdict.kind !== 'unknown';
 }
 
-function writeDaemon(writer: ExpositionWriter, views: Views): void {
-  writer.head({ name: 'brainstem_incidents_open', help: 'Incidents that are open now.', type: 'gauge' });
-  const open = views.openIncidents();
+function writeBySeverity(writer: ExpositionWriter, name: string, incidents: readonly Incident[]): void {
   for (const severity of SEVERITIES) {
-    const count = open.filter((incident) => incident.severity === severity).length;
-    writer.sample('brainstem_incidents_open', count, renderLabels({ severity }));
+    const count = incidents.filter((incident) => incident.severity === severity).length;
+    writer.sample(name, count, renderLabels({ severity }));
   }
+}
+
+function writeDaemon(writer: ExpositionWriter, { views, clock }: ExpositionParts): void {
+  const open = views.openIncidents();
+  const silenced = open.filter((incident) => views.silencedBy(incident) !== undefined);
+  writer.head({ name: 'brainstem_incidents_open', help: 'Incidents that are open now.', type: 'gauge' });
+  writeBySeverity(writer, 'brainstem_incidents_open', open);
+  const help = 'Open incidents that a silence keeps from people.';
+  writer.head({ name: 'brainstem_incidents_silenced', help, type: 'gauge' });
+  writeBySeverity(writer, 'brainstem_incidents_silenced', silenced);
+  writer.head({ name: 'brainstem_silences_active', help: 'Silences that last now.', type: 'gauge' });
+  const now = clock.now();
+  writer.sample('brainstem_silences_active', views.silences().filter(({ startsAt }) => startsAt <= now).length);
   writer.head({
     name: 'brainstem_healing_held',
     help: 'What holds healing back: 1 for the freeze and for a mode that is not auto; how many remediations are disarmed.',

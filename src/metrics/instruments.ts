@@ -9,6 +9,7 @@ import { BUCKETS } from './buckets.ts';
 
 /** Outcomes with which an attempt that was begun can end. */
 const OUTCOMES = ['healed', 'failed', 'unknown'] as const;
+const PINGS = ['sent', 'failed', 'withheld'] as const;
 const DELIVERIES = ['delivered', 'retried', 'dropped', 'digested'] as const;
 /** `healed_by` of an incident that ended without a fix. */
 const NOBODY = 'none';
@@ -112,6 +113,11 @@ function createInstruments(registry: Registry) {
     loopLag: histogram('event_loop_lag_seconds', 'How late the event loop ran its timers.', BUCKETS.eventLoopLag),
     pauses: counter('process_pauses_total', 'Times the whole process stood still and was noticed afterwards.'),
     pausedSeconds: counter('process_paused_seconds_total', 'Time during which the whole process stood still.'),
+    watchdogPings: counter(
+      'watchdog_pings_total',
+      'Pings of the watchdog that were due; withheld: something of our own did not work.',
+      ['outcome'],
+    ),
     seriesDropped: counter('series_dropped_total', 'Series left out of scrapes by the cap on items of one probe.'),
   };
 }
@@ -123,6 +129,7 @@ function presetInstruments(instruments: InstrumentSet, about: { version: string;
   instruments.reloadedAt.set(about.startedAt / 1_000);
   instruments.storeUp.set(1);
   instruments.timeToRecover.zero({ healed_by: NOBODY });
+  for (const outcome of PINGS) instruments.watchdogPings.inc({ outcome }, 0);
   for (const severity of SEVERITIES) {
     for (const reason of REASONS) instruments.incidents.inc({ severity, reason }, 0);
   }
@@ -163,6 +170,7 @@ function createRecorder(
       instruments.pauses.inc();
       instruments.pausedSeconds.inc(seconds);
     },
+    watchdogPing: (outcome) => instruments.watchdogPings.inc({ outcome }),
   };
 }
 

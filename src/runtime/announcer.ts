@@ -4,9 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { composeAlert } from '../engine/alert.ts';
+import { CHANGES, MAY_WAIT, owedAfter, type Told } from '../engine/flap.ts';
 import { route } from '../engine/route.ts';
-import type { Alert, AlertKind, Configuration, Incident } from '../model.ts';
+import type { Alert, AlertKind, Configuration, Incident, Probe, Silence } from '../model.ts';
 import type { Clock, StoreQueries } from '../ports.ts';
+import type { Flapping } from './flapping.ts';
+import { timelineEntry } from './timeline-entry.ts';
 
 export interface Announcement {
   readonly kind: AlertKind;
@@ -14,20 +17,37 @@ export interface Announcement {
   readonly note?: string;
   /** Only these notifiers, as a reminder that is due at one of them. Absent: all that the routes name. */
   readonly only?: ReadonlySet<string>;
+  /** What kept this back is over. */
+  readonly afterWithheld?: Incident['withheldBy'];
 }
 
-export type Announcer = (queries: StoreQueries, announcement: Announcement) => Promise<void>;
+/** Returns the incident as it is then: the alert may have been kept back, and that is stored with it. */
+export type Announcer = (queries: StoreQueries, announcement: Announcement) => Promise<Incident>;
 
 export interface AnnouncerParts {
   readonly clock: Clock;
   configuration(): Configuration;
   openIncidents(): readonly Incident[];
+  readonly flapping: Flapping;
+  /** The silence that keeps an incident from people now. */
+  silenceOf(incident: Incident): Silence | undefined;
   /** Targets and notes may hold secrets; what is told and kept does not. */
   redact(text: string): string;
 }
 
 /** Who heard of an incident hears how it goes on, though its severity or its definition would be routed elsewhere now. */
 const FOLLOW_UPS: ReadonlySet<AlertKind> = new Set(['progress', 'resolved', 'closed']);
+/** What a silence keeps back. That an incident is over is told to whoever heard of it, silence or not. */
+const KEPT_BACK: ReadonlySet<AlertKind> = new Set([
+  'opened',
+  'reopened',
+  'escalated',
+  'progress',
+  'reminder',
+  'healed_itself',
+]);
+/** What people are owed when the silence ends; the rest is no news any more by then. */
+const OWED: ReadonlySet<AlertKind> = new Set(['opened', 'reopened', 'escalated']);
 /** More alerts than any incident sends. */
 const ALL_ALERTS = 1_000;
 
@@ -42,41 +62,92 @@ async function whoHeard(
   return [...new Set(heard.map(({ notifier }) => notifier))].filter((name) => notifiers.get(name)?.unset.length === 0);
 }
 
-export function createAnnouncer({ clock, configuration, openIncidents, redact }: AnnouncerParts): Announcer {
-  return async function announce(queries, { kind, incident, note, only }) {
-    const { probes, routes, notifiers, settings } = configuration();
-    const probe = incident.source === 'probe' ? probes.get(incident.subject) : undefined;
-    const now = clock.now();
+/** The first alert that is owed stands for all that follow: it is told with what is so by then. */
+async function withhold(
+  queries: StoreQueries,
+  { incident, kind }: Announcement,
+  silence: Silence | undefined,
+  now: number,
+): Promise<Incident> {
+  if (incident.withheld !== undefined || silence === undefined || !OWED.has(kind)) return incident;
+  const withheld: Incident = { ...incident, withheld: kind, withheldBy: 'silence' };
+  const until = new Date(silence.endsAt).toISOString();
+  const text = `silence ${silence.id} of ${silence.author} keeps this from people until ${until}: ${silence.comment}`;
+  await queries.updateIncident(withheld);
+  await queries.addTimeline(timelineEntry(withheld, now, 'silenced', text));
+  return withheld;
+}
+
+/** Not told, because enough was told of late; what people do not know by then they are owed. */
+async function dampen(
+  queries: StoreQueries,
+  { incident, kind }: Announcement,
+  told: readonly Told[],
+): Promise<Incident> {
+  const { withheld: _before, withheldBy: _by, ...rest } = incident;
+  const owed = owedAfter(kind, told);
+  const dampened: Incident = owed === undefined ? rest : { ...rest, withheld: owed, withheldBy: 'flapping' };
+  await queries.updateIncident(dampened);
+  return dampened;
+}
+
+export function createAnnouncer(parts: AnnouncerParts): Announcer {
+  const { clock, configuration, openIncidents, flapping, silenceOf, redact } = parts;
+
+  function probeOf({ source, subject }: Incident): Probe | undefined {
+    return source === 'probe' ? configuration().probes.get(subject) : undefined;
+  }
+
+  async function compose(
+    queries: StoreQueries,
+    announcement: Announcement & { readonly quietUntil?: number },
+    now: number,
+  ): Promise<Alert> {
+    const { incident } = announcement;
     const composed = composeAlert({
+      ...announcement,
       eventId: randomUUID(),
-      kind,
-      incident,
-      probe,
+      probe: probeOf(incident),
       attempts: [...(await queries.attempts({ incidentId: incident.id, limit: 50 }))].reverse(),
       othersOpen: openIncidents()
         .filter(({ id }) => id !== incident.id)
         .map(({ title }) => title),
-      ...(note !== undefined && { note }),
       now,
-      publicUrl: settings.http.publicUrl,
+      publicUrl: configuration().settings.http.publicUrl,
     });
     const facts = composed.facts.map(({ label, value }) => ({ label, value: redact(value) }));
-    const alert: Alert = { ...composed, text: redact(composed.text), facts };
-    const routed = route({ incident, severity: alert.severity, probe }, routes, notifiers).map(
-      ({ notifier }) => notifier,
-    );
+    return { ...composed, text: redact(composed.text), facts };
+  }
+
+  async function recipients(
+    queries: StoreQueries,
+    { kind, incident, only }: Announcement,
+    severity: Alert['severity'],
+  ): Promise<readonly string[]> {
+    const { routes, notifiers } = configuration();
     const told = FOLLOW_UPS.has(kind) ? await whoHeard(queries, incident, notifiers) : [];
-    for (const notifier of told.length > 0 ? told : routed) {
-      if (only && !only.has(notifier)) continue;
+    // Of what was kept back nobody heard, and nobody is told how it goes on.
+    if (told.length > 0 || (FOLLOW_UPS.has(kind) && incident.withheld !== undefined)) return told;
+    const routed = route({ incident, severity, probe: probeOf(incident) }, routes, notifiers);
+    return routed.map(({ notifier }) => notifier).filter((notifier) => only === undefined || only.has(notifier));
+  }
+
+  return async function announce(queries, announcement) {
+    const { kind, incident } = announcement;
+    const now = clock.now();
+    const silence = KEPT_BACK.has(kind) ? silenceOf(incident) : undefined;
+    // What was kept back once is told by whoever sees the silence end, and not in pieces before.
+    if (silence || (KEPT_BACK.has(kind) && incident.withheld !== undefined))
+      return withhold(queries, announcement, silence, now);
+    const told = CHANGES.has(kind) ? await flapping.told(queries, incident.id) : [];
+    if (MAY_WAIT.has(kind) && flapping.until(told) !== undefined) return dampen(queries, announcement, told);
+    const quietUntil = CHANGES.has(kind) ? flapping.until([{ kind, at: now }, ...told]) : undefined;
+    const alert = await compose(queries, { ...announcement, ...(quietUntil !== undefined && { quietUntil }) }, now);
+    for (const notifier of await recipients(queries, announcement, alert.severity)) {
       await queries.insertNotification({
-        notifier,
-        incidentId: incident.id,
-        alert,
-        state: 'pending',
-        createdAt: now,
-        dueAt: now,
-        tries: 0,
+        ...{ notifier, incidentId: incident.id, alert, state: 'pending', createdAt: now, dueAt: now, tries: 0 },
       });
     }
+    return incident;
   };
 }

@@ -1,14 +1,20 @@
 /**
  * The record of attempts: each step a committed row and a log line, and a line of the incident's story.
  */
-import type { Attempt } from '../model.ts';
+import type { Attempt, Incident, Plan } from '../model.ts';
 import type { Clock, Log, Meter, Store, StoreQueries } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 
 export interface AttemptJournal {
   /** The row is committed when it returns. */
   save(attempt: Attempt): Promise<Attempt>;
-  tell(attempt: Attempt, kind: string, text: string): Promise<void>;
+  /**
+   * Writes that it runs and tells it, unless the incident says no at that very moment: whatever a person was answered before
+   * counts, and what comes later finds an act that has begun.
+   */
+  begin(running: Attempt, text: string, lastWord: (incident: Incident) => Plan): Promise<Plan>;
+  /** What the act says of itself meanwhile. */
+  tell(running: Attempt, text: string): Promise<void>;
   /**
    * Writes an attempt that is over, frees its lock and tells it, in one transaction: a kill leaves none of them alone. One
    * that a change of state has healed a moment ago stays healed, and is returned.
@@ -44,6 +50,21 @@ export function createAttemptJournal({ store, clock, log, meter, desk }: Journal
     meter.attemptEnded(remediation, state, (endedAt - (startedAt ?? intendedAt)) / 1_000);
   }
 
+  async function begin(running: Attempt, text: string, lastWord: (incident: Incident) => Plan): Promise<Plan> {
+    const { incidentId } = running;
+    let plan: Plan = { go: true };
+    const also = async (queries: StoreQueries) => {
+      const incident = incidentId === undefined ? undefined : await queries.incident(incidentId);
+      if (incident) plan = lastWord(incident);
+      if (plan.go) await queries.updateAttempt(running);
+      return plan.go;
+    };
+    if (incidentId === undefined) await store.transaction(also);
+    else await desk.note(incidentId, { kind: 'attempt_started', text, also }, 'progress');
+    if (plan.go) report(running);
+    return plan;
+  }
+
   async function close(over: Attempt, { kind, text, alert }: Telling): Promise<Attempt> {
     let written = over;
     const also = async (queries: StoreQueries) => {
@@ -72,8 +93,9 @@ export function createAttemptJournal({ store, clock, log, meter, desk }: Journal
       report(attempt);
       return attempt;
     },
-    async tell({ incidentId }, kind, text) {
-      if (incidentId !== undefined) await desk.note(incidentId, { kind, text }, 'progress');
+    begin,
+    async tell({ incidentId }, text) {
+      if (incidentId !== undefined) await desk.note(incidentId, { kind: 'attempt_told', text }, 'progress');
     },
     close,
     async end(attempt, state, text) {

@@ -4,7 +4,7 @@
  */
 import { dirname, resolve } from 'node:path';
 import { failpoint } from '../failpoint.ts';
-import type { Attempt, Plan, Resource } from '../model.ts';
+import type { Attempt, Incident, Plan, Resource } from '../model.ts';
 import type { ActionInput, ActionOutput, Clock } from '../ports.ts';
 import { evaluateCondition } from './action-conditions.ts';
 import type { ActionRunner } from './action-runner.ts';
@@ -27,7 +27,15 @@ export interface AttemptRunnerParts {
 }
 
 /** Plans and, if the answer is yes, carries it out to its end. */
-export type AttemptRunner = (request: AttemptRequest) => Promise<{ readonly plan: Plan; readonly attempt?: Attempt }>;
+export type AttemptRunner = (request: AttemptRequest) => Promise<Attempted>;
+
+export interface Attempted {
+  readonly plan: Plan;
+  readonly attempt?: Attempt;
+}
+
+/** What came of an intent. */
+type Pursued = Required<Attempted>;
 
 const OUTPUT_CHARS = 131_072;
 
@@ -48,26 +56,28 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
     intended: Attempt,
     alsoLocked: readonly Lock[],
     observed: Resource | undefined,
-  ): Promise<{ readonly plan: Plan; readonly attempt: Attempt }> {
+  ): Promise<Pursued> {
     failpoint('attempt_intended');
     const folder = resolve(parts.home(), dirname(request.remediation.location.file));
     const input = inputOf(request, intended, observed, folder);
     await intent.captureEvidence(request, input);
     const no = await intent.askAgain(request, intended, alsoLocked);
     if (no) return { plan: no, attempt: await intent.refuse(intended, no) };
-    return { plan: { go: true }, attempt: await carryOut(request, intended, input) };
+    return carryOut(request, intended, input);
   }
 
-  async function carryOut(request: AttemptRequest, intended: Attempt, input: ActionInput): Promise<Attempt> {
+  async function carryOut(request: AttemptRequest, intended: Attempt, input: ActionInput): Promise<Pursued> {
     const { live, remediation } = request;
     // Nothing this probe sees while the fix acts and settles may count for or against it.
     live.untracked = true;
     try {
-      const running = await journal.save({ ...intended, state: 'running', startedAt: clock.now() });
-      await journal.tell(running, 'attempt_started', `trying ${remediation.name} on ${running.resource}`);
+      const running: Attempt = { ...intended, state: 'running', startedAt: clock.now() };
+      const text = `trying ${remediation.name} on ${running.resource}`;
+      const plan = await journal.begin(running, text, (incident) => lastWord(request, incident));
+      if (!plan.go) return { plan, attempt: await intent.refuse(intended, plan) };
       failpoint('attempt_running');
       const acted = await act(request, running, input);
-      return acted.state === 'settling' ? await verify(acted, request) : acted;
+      return { plan, attempt: acted.state === 'settling' ? await verify(acted, request) : acted };
     } finally {
       live.untracked = false;
     }
@@ -81,7 +91,7 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
         current = await journal.save({ ...current, child });
         failpoint('child_gated');
       },
-      tell: (text) => journal.tell(running, 'attempt_told', redact(text)),
+      tell: (text) => journal.tell(running, redact(text)),
     };
     const output = await runAction(remediation.type, remediation.spec, watched, remediation.timeoutMs);
     failpoint('act_done');
@@ -107,6 +117,13 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
       ...(error !== undefined && { error: redact(error) }),
     };
   }
+}
+
+/** What a person has done to the incident since the plan was asked. */
+function lastWord({ byHand }: AttemptRequest, { resolvedAt, acknowledgedAt, acknowledgedBy }: Incident): Plan {
+  if (resolvedAt !== undefined) return { go: false, refusal: 'recovered', detail: 'the incident was closed meanwhile' };
+  if (byHand || acknowledgedAt === undefined) return { go: true };
+  return { go: false, refusal: 'acknowledged', detail: `${acknowledgedBy ?? 'somebody'} is on it` };
 }
 
 function inputOf(

@@ -8,6 +8,7 @@ import type { Healer } from './healer.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { Pings } from './pings.ts';
 import type { ProbeSet } from './probe-set.ts';
+import type { Silences } from './silences.ts';
 import type { Switches } from './switches.ts';
 
 export interface CommandsParts {
@@ -15,6 +16,7 @@ export interface CommandsParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly desk: IncidentDesk;
+  readonly silences: Silences;
   readonly switches: Switches;
   readonly healer: Healer;
   readonly pings: Pings;
@@ -24,7 +26,7 @@ export interface CommandsParts {
 }
 
 export function createCommands(parts: CommandsParts): Commands {
-  const { store, clock, log, desk, switches, healer, pings, probes, configuration } = parts;
+  const { store, clock, log, desk, silences, switches, healer, pings, probes, configuration } = parts;
 
   async function openIncident(id: number): Promise<Incident> {
     const incident = desk.byId(id);
@@ -86,6 +88,8 @@ export function createCommands(parts: CommandsParts): Commands {
       if (!(await store.incident(id))) throw new NotFoundError('incident_unknown', `there is no incident ${id}`);
       await desk.note(id, { kind: 'comment', text, actor: by }, 'progress');
     },
+    silence: (request) => silences.add(request),
+    expireSilence: (id, by) => silences.expire(id, by),
     ping: (key, ping) => pings.receive(key, ping),
   };
 }

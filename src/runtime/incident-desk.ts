@@ -7,7 +7,8 @@ import type { AlertKind, Incident, Resolution, Severity } from '../model.ts';
 import type { Clock, Meter, Store, StoreQueries } from '../ports.ts';
 import type { Announcer } from './announcer.ts';
 import { createSerial } from './serial.ts';
-import { createStateWriter, type StateChange, timelineEntry, type Written } from './state-writer.ts';
+import { createStateWriter, type StateChange, type Written } from './state-writer.ts';
+import { timelineEntry } from './timeline-entry.ts';
 
 export interface IncidentEdit {
   /** The incident as it shall be; undefined leaves everything as it is. */
@@ -17,6 +18,8 @@ export interface IncidentEdit {
   readonly actor?: string;
   /** What people hear, which may depend on the incident as it was just before. */
   readonly alert?: AlertKind | ((current: Incident) => AlertKind | undefined);
+  /** What kept the alert back is over. */
+  readonly afterWithheld?: Incident['withheldBy'];
 }
 
 /** A line of an incident's story. */
@@ -49,6 +52,10 @@ export interface IncidentDesk {
   close(id: number, resolution: Resolution, text: string, actor?: string): Promise<Incident | undefined>;
   /** Brainstem's own trouble: opened once per subject, closed when `trouble` is undefined. */
   self(subject: string, trouble: SelfTrouble | undefined): Promise<void>;
+  /** Those that are over, of which people are owed that they are. */
+  endsWithheld(): readonly Incident[];
+  /** Tells that it is over, if people are still owed that. */
+  tellEnd(id: number): Promise<void>;
   remind(id: number, notifiers: ReadonlySet<string>): Promise<void>;
 }
 
@@ -68,23 +75,28 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   const open = new Map<number, Incident>();
   /** The same by source and subject, of which at most one is open: asked for at every run of a probe. */
   const bySubject = new Map<string, Incident>();
+  /** Over, and people are owed that. */
+  const ends = new Map<number, Incident>();
   const serial = createSerial();
   const list = () => [...open.values()];
   const announce = announcer(list);
   const writeState = createStateWriter({ clock, announce });
 
+  const find = (source: Incident['source'], subject: string) => bySubject.get(`${source} ${subject}`);
+
   function remember(incident: Incident): void {
-    const { id, source, subject, resolvedAt } = incident;
+    const { id, source, subject, resolvedAt, withheld } = incident;
+    if (withheld === 'resolved') ends.set(id, incident);
+    else ends.delete(id);
     if (resolvedAt === undefined) {
       open.set(id, incident);
       bySubject.set(`${source} ${subject}`, incident);
     } else {
       open.delete(id);
-      bySubject.delete(`${source} ${subject}`);
+      // One that is over may be followed by another that is not.
+      if (find(source, subject)?.id === id) bySubject.delete(`${source} ${subject}`);
     }
   }
-
-  const find = (source: Incident['source'], subject: string) => bySubject.get(`${source} ${subject}`);
 
   async function commit<T>(work: (queries: StoreQueries) => Promise<T>): Promise<T> {
     const result = await store.transaction(work);
@@ -103,18 +115,21 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     }
   }
 
-  async function amend(id: number, { edit, kind, text, actor, alert }: IncidentEdit): Promise<Incident | undefined> {
+  async function amend(id: number, change: IncidentEdit): Promise<Incident | undefined> {
+    const { edit, kind, text, actor, alert, afterWithheld } = change;
     const current = open.get(id);
     const edited = current && edit(current);
     if (!edited) return undefined;
     const kindOfAlert = typeof alert === 'function' ? alert(current) : alert;
-    await commit(async (queries) => {
+    const written = await commit(async (queries) => {
       await queries.updateIncident(edited);
       await queries.addTimeline(timelineEntry(edited, clock.now(), kind, text, actor));
-      if (kindOfAlert) await announce(queries, { kind: kindOfAlert, incident: edited, note: text });
+      if (!kindOfAlert) return edited;
+      const told = { kind: kindOfAlert, incident: edited, note: text };
+      return announce(queries, { ...told, ...(afterWithheld && { afterWithheld }) });
     });
-    remember(edited);
-    return edited;
+    remember(written);
+    return written;
   }
 
   async function openSelf(subject: string, trouble: SelfTrouble): Promise<void> {
@@ -131,8 +146,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
       if (again) await queries.updateIncident(opened);
       const kind = again ? 'reopened' : 'opened';
       await queries.addTimeline(timelineEntry(opened, now, kind, trouble.cause));
-      await announce(queries, { kind, incident: opened });
-      return opened;
+      return announce(queries, { kind, incident: opened });
     });
     remember(incident);
     meter.incidentOpened(incident);
@@ -150,10 +164,24 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     });
   }
 
+  async function tellEnd(id: number): Promise<void> {
+    const current = ends.get(id);
+    if (!current) return;
+    const { withheld: _owed, withheldBy: _by, ...incident } = current;
+    const told = await commit(async (queries) => {
+      await queries.updateIncident(incident);
+      return announce(queries, { kind: 'resolved', incident });
+    });
+    remember(told);
+  }
+
   return {
     async load() {
+      for (const incident of await store.endsWithheld()) remember(incident);
       for (const incident of await store.openIncidents()) remember(incident);
     },
+    endsWithheld: () => [...ends.values()],
+    tellEnd: (id) => serial(() => tellEnd(id)),
     open: list,
     byId: (id) => open.get(id),
     ofProbe: (probe) => find('probe', probe),

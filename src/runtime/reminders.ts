@@ -3,7 +3,7 @@
  * restart neither repeats nor forgets a reminder.
  */
 import { route } from '../engine/route.ts';
-import type { Configuration, Incident } from '../model.ts';
+import type { Configuration, Incident, Silence } from '../model.ts';
 import type { Clock, Log, Store } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 
@@ -13,12 +13,15 @@ export interface RemindersParts {
   readonly log: Log;
   readonly desk: IncidentDesk;
   configuration(): Configuration;
+  /** The silence that keeps an incident from people now. */
+  silenceOf(incident: Incident): Silence | undefined;
 }
 
 const LOOK_MS = 5_000;
 const ROWS = 500;
 
-export function startReminders({ store, clock, log, desk, configuration }: RemindersParts): { stop(): Promise<void> } {
+export function startReminders(parts: RemindersParts): { stop(): Promise<void> } {
+  const { store, clock, log, desk, configuration, silenceOf } = parts;
   let looking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     looking = looking.then(look).catch((error: unknown) => log.error('reminders_failed', { error }));
@@ -34,6 +37,7 @@ export function startReminders({ store, clock, log, desk, configuration }: Remin
 
   async function dueAt(incident: Incident): Promise<ReadonlySet<string>> {
     if (!incident.paged || incident.parentId !== undefined || incident.acknowledgedAt !== undefined) return new Set();
+    if (incident.withheld !== undefined || silenceOf(incident) !== undefined) return new Set();
     const { probes, routes, notifiers } = configuration();
     const probe = incident.source === 'probe' ? probes.get(incident.subject) : undefined;
     const recipients = route({ incident, severity: incident.severity, probe }, routes, notifiers);

@@ -10,6 +10,7 @@ import { createIntent } from './attempt-intent.ts';
 import { createAttemptJournal } from './attempt-journal.ts';
 import { createAttemptRunner } from './attempt-runner.ts';
 import { createCommands } from './commands.ts';
+import { createFlapping } from './flapping.ts';
 import { createHealer } from './healer.ts';
 import { createHealerOutcomes } from './healer-outcomes.ts';
 import { createIncidentDesk } from './incident-desk.ts';
@@ -26,11 +27,15 @@ import { startRetention } from './retention.ts';
 import { createRunner } from './runner.ts';
 import { createScheduler } from './scheduler.ts';
 import { createSelfWatch } from './self-watch.ts';
+import { createSilences } from './silences.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
 import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
+import { createVitalSigns } from './vital-signs.ts';
+import { createWatchdog } from './watchdog.ts';
+import { startWithheld } from './withheld.ts';
 
 export interface RuntimeParts {
   readonly store: Store;
@@ -82,9 +87,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ store, notifierTypes: registries.notifierTypes, configuration: current, clock, log, meter, random },
     onNotifierHealth: (notifier, healthy, error) => selfWatch.notifier(notifier, healthy, error),
   });
+  const flapping = createFlapping({ clock, configuration: current });
+  const silences = createSilences({ store, clock, log, configuration: current });
   const desk = createIncidentDesk({
     ...{ store, clock, meter, onCommitted: () => alerter.wake() },
-    announcer: (openIncidents) => createAnnouncer({ clock, configuration: current, openIncidents, redact }),
+    announcer: (openIncidents) =>
+      createAnnouncer({ clock, configuration: current, openIncidents, flapping, silenceOf: silences.of, redact }),
   });
   const probes = createProbeSet({ store, clock, desk });
   const results = createResultBuffer({ store, log, meter });
@@ -157,12 +165,28 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const background: { stop(): void | Promise<void> }[] = [];
   const { views, refresh } = createViews({
-    ...{ clock, configuration: current, probes, desk, switches, scheduler, alerter, results, store, selfWatch },
+    ...{
+      clock,
+      configuration: current,
+      probes,
+      desk,
+      silences,
+      switches,
+      scheduler,
+      alerter,
+      results,
+      store,
+      selfWatch,
+    },
     memoryBytes: parts.process.memoryBytes,
     readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
   });
+  const watchdog = createWatchdog({
+    ...{ clock, log, meter, onFailing: selfWatch.watchdog },
+    vitalSigns: createVitalSigns({ store, views, selfWatch, now: clock.now }),
+  });
   const commands = createCommands({
-    ...{ store, clock, log, desk, switches, healer, pings, probes, configuration: current },
+    ...{ store, clock, log, desk, silences, switches, healer, pings, probes, configuration: current },
     reload: parts.reload,
   });
 
@@ -177,6 +201,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
     selfWatch.follow(next.notifiers);
+    watchdog.follow(next.settings.watchdog);
     alerter.wake();
     healer.reconsider().catch((error: unknown) => log.error('healer_failed', { error }));
   }
@@ -186,6 +211,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     commands,
     async start(first) {
       configuration = first;
+      await silences.load();
       await desk.load();
       await selfWatch.started();
       await switches.load();
@@ -198,7 +224,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       alerter.start();
       healer.start();
       askAgain();
-      background.push(startReminders({ store, clock, log, desk, configuration: current }));
+      background.push(startReminders({ store, clock, log, desk, configuration: current, silenceOf: silences.of }));
+      background.push(startWithheld({ store, log, desk, flapping, silences }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));
       background.push(refresh());
@@ -219,6 +246,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     async stop() {
       ready = false;
+      await watchdog.stop();
       await scheduler.stop();
       targets.stop();
       stopping.abort(new DOMException('the daemon stops', 'AbortError'));

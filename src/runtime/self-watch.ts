@@ -1,6 +1,6 @@
 /**
- * Watches the watcher: stalls and pauses of this process, notifiers that do not take alerts, reloads that fail. Each is an
- * incident of source `self`, told once and closed when it is over.
+ * Watches the watcher: stalls and pauses of this process, notifiers that do not take alerts, a watchdog that is not reached,
+ * reloads that fail. Each is an incident of source `self`, told once and closed when it is over.
  */
 import { formatProblem } from '../errors.ts';
 import type { Configuration, Problem } from '../model.ts';
@@ -24,6 +24,10 @@ export interface SelfWatch {
   /** Monotonic ms: what was seen before it is not acted on. */
   freshAfter(): number;
   notifier(name: string, healthy: boolean, error?: string): void;
+  /** Those of which it was told that they do not take alerts. */
+  failingNotifiers(): readonly string[];
+  /** Why the watchdog cannot be pinged; undefined: it can, or none is configured. */
+  watchdog(error: string | undefined): void;
   reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
   /** What an earlier process said of itself is over: this one runs, and its home has loaded. */
   started(): Promise<void>;
@@ -88,6 +92,19 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
         severity: 'warning',
       };
       keep(desk.self(`${NOTIFIER}${name}`, healthy ? undefined : trouble));
+    },
+    failingNotifiers: () =>
+      desk
+        .open()
+        .filter(({ source, subject }) => source === 'self' && subject.startsWith(NOTIFIER))
+        .map(({ subject }) => subject.slice(NOTIFIER.length)),
+    watchdog(error) {
+      const trouble: SelfTrouble = {
+        title: 'Watchdog',
+        cause: `its pings fail (${error}): it will take us for dead`,
+        severity: 'warning',
+      };
+      keep(desk.self('watchdog', error === undefined ? undefined : trouble));
     },
     async reload(outcome) {
       problems = outcome?.problems ?? [];

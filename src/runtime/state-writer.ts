@@ -4,10 +4,11 @@
  */
 import { incidentChange } from '../engine/incidents.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Attempt, Incident, ProbeState, StateName, TimelineEntry, Verdict } from '../model.ts';
+import type { Attempt, Incident, ProbeState, StateName, Verdict } from '../model.ts';
 import type { Clock, StoreQueries } from '../ports.ts';
 import type { Announcer } from './announcer.ts';
 import type { LiveProbe } from './live-probe.ts';
+import { timelineEntry } from './timeline-entry.ts';
 
 export interface StateChange {
   readonly live: LiveProbe;
@@ -50,9 +51,9 @@ export function createStateWriter({
     });
     failpoint('transition_open');
     const healed = verified && (await endHealed(queries, verified));
-    if (changed) await tell(queries, changed, verdict.summary);
+    const incident = changed && (await tell(queries, changed, verdict.summary));
     return {
-      ...(changed && { incident: changed.incident }),
+      ...(incident && { incident }),
       resolved: changed?.event === 'resolved',
       ...(healed && { healed }),
     };
@@ -80,11 +81,11 @@ export function createStateWriter({
     return { ...decided, incident };
   }
 
-  async function tell(queries: StoreQueries, { incident, event, alert }: Told, summary: string): Promise<void> {
+  async function tell(queries: StoreQueries, { incident, event, alert }: Told, summary: string): Promise<Incident> {
     await queries.addTimeline(timelineEntry(incident, clock.now(), event, summary));
-    if (!alert) return;
+    if (!alert) return incident;
     const note = event === 'lowered' ? `${incident.title} is better, but degraded: ${incident.cause}` : undefined;
-    await announce(queries, { kind: alert, incident, ...(note !== undefined && { note }) });
+    return announce(queries, { kind: alert, incident, ...(note !== undefined && { note }) });
   }
 
   /** An attempt that has settled is verified by the very change that takes its probe out of DOWN. */
@@ -102,13 +103,3 @@ export function createStateWriter({
 }
 
 type Told = Pick<NonNullable<ReturnType<typeof incidentChange>>, 'event' | 'alert'> & { readonly incident: Incident };
-
-export function timelineEntry(
-  incident: Incident,
-  at: number,
-  kind: string,
-  text: string,
-  actor = 'brainstem',
-): Omit<TimelineEntry, 'id'> {
-  return { incidentId: incident.id, at, kind, text, actor };
-}

@@ -8,6 +8,7 @@ import type { Attempt, Remediation, VerdictKind } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import type { LiveProbe } from './live-probe.ts';
+import { pause } from './pause.ts';
 import type { Question } from './plan-facts.ts';
 
 /** Follows an attempt whose act is over to its end; after a stop of the daemon it is left as it stands. */
@@ -99,18 +100,4 @@ function paceOf({ definition }: LiveProbe, remediation: Remediation): number {
   const everyMs = definition.schedule.kind === 'interval' ? definition.schedule.everyMs : 60_000;
   const fits = remediation.verifyWithinMs / (definition.recoverAfter + 2);
   return Math.max(MIN_PACE_MS, Math.min(definition.retryEveryMs ?? everyMs, fits));
-}
-
-/** A wait that ends early when the signal aborts. */
-function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, Math.max(0, durationMs));
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -10,12 +10,14 @@ import type { ProbeSet } from './probe-set.ts';
 import type { ResultBuffer } from './result-buffer.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SelfWatch } from './self-watch.ts';
+import type { Silences } from './silences.ts';
 import type { Switches } from './switches.ts';
 
 export interface ViewsParts {
   readonly clock: Clock;
   readonly probes: ProbeSet;
   readonly desk: IncidentDesk;
+  readonly silences: Silences;
   readonly switches: Switches;
   readonly scheduler: Scheduler;
   readonly alerter: Alerter;
@@ -34,7 +36,8 @@ const CRON_LATE_MS = 60_000;
 
 /** `refresh` keeps the copy of the attempts under way up to date until it is stopped. */
 export function createViews(parts: ViewsParts): { views: Views; refresh(): { stop(): void } } {
-  const { clock, probes, desk, switches, scheduler, alerter, results, store, selfWatch, configuration } = parts;
+  const { clock, probes, desk, silences, switches, scheduler, alerter, results, store, selfWatch, configuration } =
+    parts;
   let active: readonly Attempt[] = [];
   let storeUp = true;
 
@@ -71,6 +74,8 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
       return live && view(live);
     },
     openIncidents: desk.open,
+    silences: silences.current,
+    silencedBy: (incident) => (incident.resolvedAt === undefined ? silences.of(incident) : undefined),
     activeAttempts: () => active,
     disarmed: switches.disarmed,
     frozen: switches.frozenNow,

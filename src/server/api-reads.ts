@@ -17,6 +17,7 @@ import {
   probeSummaryJson,
   remediationJson,
   resultJson,
+  silenceJson,
   timelineJson,
   transitionJson,
 } from './json.ts';
@@ -25,9 +26,9 @@ import * as schemas from './schemas.ts';
 
 const DAY_MS = 86_400_000;
 
-export const incidentParams = z.strictObject({ id: z.coerce.number().int().positive() });
+export const idParams = z.strictObject({ id: z.coerce.number().int().positive() });
 export const nameParams = z.strictObject({ name: z.string().min(1).max(200) });
-const time = z.iso
+export const time = z.iso
   .datetime({ offset: true })
   .transform((text) => Date.parse(text))
   .meta({ format: 'date-time' });
@@ -92,22 +93,34 @@ export const reads: readonly ApiRoute[] = [
       limit: limit(500, 50),
     }),
     response: z.strictObject({ incidents: z.array(schemas.incident), next: z.int().optional() }),
-    async answer({ query: { open, subject, before, limit: most } }, { store }) {
+    async answer({ query: { open, subject, before, limit: most } }, { store, views }) {
       const filter = {
         ...(open !== undefined && { open }),
         ...(subject !== undefined && { subject }),
         ...(before !== undefined && { beforeId: before }),
       };
       const found = await store.incidents({ ...filter, limit: most });
-      return { incidents: found.map(incidentJson), next: found.length === most ? found.at(-1)?.id : undefined };
+      const incidents = found.map((each) => incidentJson(each, views));
+      return { incidents, next: found.length === most ? found.at(-1)?.id : undefined };
     },
   }),
   get({
     path: '/api/v1/incidents/:id',
     summary: 'One incident with its timeline, attempts and notifications',
-    params: incidentParams,
+    params: idParams,
     response: schemas.incidentDetail,
     answer: ({ params }, parts) => incidentDetailJson(params.id, parts),
+  }),
+  get({
+    path: '/api/v1/silences',
+    summary: 'Silences that last or are to come, newest first; with `all` also those that are over',
+    query: z.strictObject({ all: flag.optional(), limit: limit(500, 100) }),
+    response: z.strictObject({ silences: z.array(schemas.silence) }),
+    async answer({ query: { all = false, limit: most } }, { store, views, clock }) {
+      const now = clock.now();
+      const found = await store.silences({ ...(!all && { endingAfter: now }), limit: most });
+      return { silences: found.map((each) => silenceJson(each, views, now)) };
+    },
   }),
   get({
     path: '/api/v1/attempts',
@@ -179,7 +192,8 @@ function statusJson({ views, clock, version }: ServerParts): z.input<typeof sche
     ...views.readiness(),
     counts: countStates(views.probes()),
     probes: probeSummaries(views),
-    incidents: views.openIncidents().map(incidentJson),
+    incidents: views.openIncidents().map((each) => incidentJson(each, views)),
+    silences: views.silences().map((each) => silenceJson(each, views, clock.now())),
     attempts: views.activeAttempts().map(attemptJson),
     frozen: frozen && freezeJson(frozen),
     disarmed: views.disarmed().map(({ remediation, at, why }) => ({ remediation, at: isoTime(at), why })),
@@ -187,7 +201,10 @@ function statusJson({ views, clock, version }: ServerParts): z.input<typeof sche
   };
 }
 
-async function incidentDetailJson(id: number, { store }: ServerParts): Promise<z.input<typeof schemas.incidentDetail>> {
+async function incidentDetailJson(
+  id: number,
+  { store, views }: ServerParts,
+): Promise<z.input<typeof schemas.incidentDetail>> {
   const incident = await store.incident(id);
   if (incident === undefined) throw new NotFoundError('incident_unknown', `there is no incident ${id}`);
   const [timeline, attempts, notifications] = await Promise.all([
@@ -196,7 +213,7 @@ async function incidentDetailJson(id: number, { store }: ServerParts): Promise<z
     store.notifications({ incidentId: id, limit: 100 }),
   ]);
   return {
-    ...incidentJson(incident),
+    ...incidentJson(incident, views),
     timeline: timeline.map(timelineJson),
     attempts: attempts.map(attemptJson),
     notifications: notifications.map(notificationJson),

@@ -1,7 +1,7 @@
 /** One incident, told from its opening to its end. */
 
 import { type Html, html, type Part } from '../html.ts';
-import type { Attempt, Incident, Notification, TimelineEntry } from '../model.ts';
+import type { Attempt, Incident, Notification, Silence, TimelineEntry } from '../model.ts';
 import { attemptTable } from './attempt-table.ts';
 import { ago, duration, moment, page, section, severityMark } from './page-frame.ts';
 
@@ -9,6 +9,8 @@ export interface IncidentView {
   readonly now: number;
   readonly version: string;
   readonly incident: Incident;
+  /** Keeps it from people now. */
+  readonly silence: Silence | undefined;
   readonly timeline: readonly TimelineEntry[];
   readonly attempts: readonly Attempt[];
   readonly notifications: readonly Notification[];
@@ -27,7 +29,7 @@ ${facts(view)}${section('timeline', 'What happened', story(view))}${attempts.len
   );
 }
 
-function facts({ incident, now }: IncidentView): Html {
+function facts({ incident, silence, now }: IncidentView): Html {
   const { resolvedAt, resolution, activeAt } = incident;
   const rows: readonly (readonly [string, Part])[] = [
     ['Severity', severityMark(incident.severity)],
@@ -41,6 +43,7 @@ function facts({ incident, now }: IncidentView): Html {
     ],
     ['Healed by', incident.healedBy],
     ['Acknowledged by', incident.acknowledgedBy],
+    ['Silenced', silence && [`by ${silence.author}, until `, moment(silence.endsAt)]],
     [
       'Caused by',
       incident.parentId !== undefined &&

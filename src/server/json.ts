@@ -11,6 +11,7 @@ import {
   type Remediation,
   type Result,
   type Schedule,
+  type Silence,
   STATE_NAMES,
   type StateName,
   type TimelineEntry,
@@ -94,7 +95,7 @@ export function resultJson({ at, latencyMs, reason, verdict, error, values }: Re
   return { at: isoTime(at), latency_ms: latencyMs, reason, verdict, error, values: { ...values } };
 }
 
-export function incidentJson(incident: Incident): Json<'incident'> {
+export function incidentJson(incident: Incident, views: Pick<Views, 'silencedBy'>): Json<'incident'> {
   return {
     id: incident.id,
     source: incident.source,
@@ -116,7 +117,33 @@ export function incidentJson(incident: Incident): Json<'incident'> {
     reopened: incident.reopened,
     healed_by: incident.healedBy,
     exhausted: incident.exhausted,
+    silenced_by: views.silencedBy(incident)?.id,
+    withheld: incident.withheld,
+    withheld_by: incident.withheldBy,
   };
+}
+
+type SilenceViews = Pick<Views, 'openIncidents' | 'silencedBy'>;
+
+export function silenceJson(silence: Silence, views: SilenceViews, now: number): Json<'silence'> {
+  const silenced = views.openIncidents().filter((incident) => views.silencedBy(incident)?.id === silence.id);
+  return {
+    id: silence.id,
+    state: silenceState(silence, now),
+    matchers: [...silence.matchers],
+    starts_at: isoTime(silence.startsAt),
+    ends_at: isoTime(silence.endsAt),
+    author: silence.author,
+    comment: silence.comment,
+    created_at: isoTime(silence.createdAt),
+    expired_at: optionalTime(silence.expiredAt),
+    incidents: silenced.map(({ id }) => id),
+  };
+}
+
+function silenceState({ startsAt, endsAt, expiredAt }: Silence, now: number): Json<'silence'>['state'] {
+  if (expiredAt !== undefined || endsAt <= now) return 'expired';
+  return startsAt <= now ? 'active' : 'pending';
 }
 
 export function attemptJson(attempt: Attempt): Json<'attempt'> {

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf, NotFoundError } from '../errors.ts';
 import type { Attempt } from '../model.ts';
-import { incidentParams } from './api-reads.ts';
+import { idParams } from './api-reads.ts';
 import { incidentPage } from './incident-page.ts';
 import type { PlainRoute, ServerParts } from './route.ts';
 import { statusPage } from './status-page.ts';
@@ -51,6 +51,8 @@ async function renderStatus(parts: ServerParts): Promise<string> {
     version,
     probes: views.probes(),
     incidents: views.openIncidents(),
+    silences: views.silences(),
+    silencedBy: views.silencedBy,
     attempts: await recentAttempts(parts),
     active: views.activeAttempts(),
     frozen: views.frozen(),
@@ -72,9 +74,9 @@ async function recentAttempts({ store, log }: ServerParts): Promise<readonly Att
 
 async function renderIncident(
   request: FastifyRequest,
-  { store, clock, version, redact }: ServerParts,
+  { store, views, clock, version, redact }: ServerParts,
 ): Promise<string> {
-  const parsed = incidentParams.safeParse(request.params);
+  const parsed = idParams.safeParse(request.params);
   const incident = parsed.success ? await store.incident(parsed.data.id) : undefined;
   if (incident === undefined) throw new NotFoundError('incident_unknown', 'there is no such incident');
   const [timeline, attempts, notifications] = await Promise.all([
@@ -82,5 +84,6 @@ async function renderIncident(
     store.attempts({ incidentId: incident.id, limit: 100 }),
     store.notifications({ incidentId: incident.id, limit: 100 }),
   ]);
-  return incidentPage({ now: clock.now(), version, incident, timeline, attempts, notifications, redact });
+  const silence = views.silencedBy(incident);
+  return incidentPage({ now: clock.now(), version, incident, silence, timeline, attempts, notifications, redact });
 }

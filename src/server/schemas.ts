@@ -85,6 +85,25 @@ export const incident = z.strictObject({
   reopened: z.int(),
   healed_by: z.string().optional(),
   exhausted: z.boolean().describe('Nothing more is tried by itself'),
+  silenced_by: id.optional().describe('The silence that keeps it from people now'),
+  withheld: z
+    .enum(ALERT_KINDS)
+    .optional()
+    .describe('What people are still owed; of a resolved one anything but `resolved` was never told'),
+  withheld_by: z.enum(['silence', 'flapping']).optional(),
+});
+
+export const silence = z.strictObject({
+  id,
+  state: z.enum(['pending', 'active', 'expired']),
+  matchers: z.array(z.string()).describe('All must hold'),
+  starts_at: time,
+  ends_at: time,
+  author: z.string(),
+  comment: z.string(),
+  created_at: time,
+  expired_at: time.optional().describe('Ended by a person before its time'),
+  incidents: z.array(id).describe('Open ones that it keeps from people now'),
 });
 
 export const attempt = z.strictObject({
@@ -179,6 +198,7 @@ export const status = z.strictObject({
   counts: z.record(z.enum(STATE_NAMES), z.int()),
   probes: z.array(probeSummary),
   incidents: z.array(incident).describe('Open ones'),
+  silences: z.array(silence).describe('Those that last or are to come'),
   attempts: z.array(attempt).describe('Under way'),
   frozen: freeze.optional(),
   disarmed: z.array(z.strictObject({ remediation: z.string(), at: time, why: z.string() })),

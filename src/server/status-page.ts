@@ -1,11 +1,11 @@
 /** The page of a person who wants to know: is everything up, what is wrong since when, and what is being done. */
 
 import { type Html, html, type Part } from '../html.ts';
-import { type Attempt, type Incident, type Problem, SEVERITIES } from '../model.ts';
+import { type Attempt, type Incident, type Problem, SEVERITIES, type Silence } from '../model.ts';
 import type { Disarmed, Freeze, ProbeView } from '../ports.ts';
 import { attemptTable } from './attempt-table.ts';
 import { problemLines } from './json.ts';
-import { ago, page, section, severityMark } from './page-frame.ts';
+import { ago, moment, page, section, severityMark } from './page-frame.ts';
 import { probeGroups } from './probe-groups.ts';
 
 export interface StatusView {
@@ -13,6 +13,9 @@ export interface StatusView {
   readonly version: string;
   readonly probes: readonly ProbeView[];
   readonly incidents: readonly Incident[];
+  /** Those that last or are to come. */
+  readonly silences: readonly Silence[];
+  silencedBy(incident: Incident): Silence | undefined;
   /** Newest first; undefined: the store did not answer. */
   readonly attempts: readonly Attempt[] | undefined;
   readonly active: readonly Attempt[];
@@ -63,7 +66,7 @@ function lead({ probes, active, now }: StatusView): Part {
   ];
 }
 
-function banners({ frozen, problems, disarmed, now, redact }: StatusView): Part {
+function banners({ frozen, problems, disarmed, silences, now, redact }: StatusView): Part {
   return [
     frozen !== undefined &&
       html`<div class="banner" role="status"><strong>Healing is frozen.</strong> By ${frozen.by}, ${ago(frozen.at, now, ' ago')}${frozen.why !== '' && `: ${redact(frozen.why)}`}. Let it go on with <code>brainstem unfreeze</code>.</div>\n`,
@@ -72,6 +75,10 @@ function banners({ frozen, problems, disarmed, now, redact }: StatusView): Part 
     disarmed.map(
       ({ remediation, why, at }) =>
         html`<div class="banner" role="status"><strong>${remediation} has disarmed itself</strong> ${ago(at, now, ' ago')}: ${redact(why)}. Look first, then <code>brainstem arm ${remediation}</code>.</div>\n`,
+    ),
+    silences.map(
+      ({ id, matchers, author, comment, startsAt, endsAt }) =>
+        html`<div class="banner" role="status"><strong>${startsAt > now ? 'To be silent' : 'Silent'} about</strong> <code>${redact(matchers.join(', '))}</code> ${startsAt > now && ['from ', moment(startsAt)]} until ${moment(endsAt)}, by ${author}: ${redact(comment)}. End it with <code>brainstem silence expire ${id}</code>.</div>\n`,
     ),
   ];
 }
@@ -96,7 +103,8 @@ ${children.length > 0 && html`<p class="note">Because of it: ${children.map((chi
 `;
 }
 
-function incidentNotes(incident: Incident, { active, now }: StatusView): Part {
+function incidentNotes(incident: Incident, { active, silencedBy, now }: StatusView): Part {
+  const silence = silencedBy(incident);
   const fix = active.find(({ incidentId }) => incidentId === incident.id);
   return [
     html`for ${ago(incident.activeAt, now)}`,
@@ -104,6 +112,7 @@ function incidentNotes(incident: Incident, { active, now }: StatusView): Part {
     fix !== undefined && html` · <strong>${fix.remediation}: ${fix.state}</strong>`,
     fix === undefined && incident.exhausted && ' · nothing more is tried by itself',
     incident.acknowledgedBy !== undefined && ` · acknowledged by ${incident.acknowledgedBy}`,
+    silence && html` · silenced until ${moment(silence.endsAt)}`,
     incident.holdUntil !== undefined && incident.holdUntil > now && ' · the page is held while a fix is tried',
   ];
 }

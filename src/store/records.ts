@@ -1,5 +1,14 @@
 /** How each record of the vocabulary stands in its table. */
-import type { Attempt, Heartbeat, Incident, Notification, ProbeState, TimelineEntry, Transition } from '../model.ts';
+import type {
+  Attempt,
+  Heartbeat,
+  Incident,
+  Notification,
+  ProbeState,
+  Silence,
+  TimelineEntry,
+  Transition,
+} from '../model.ts';
 import type { AuditEntry, Disarmed, Freeze } from '../ports.ts';
 import { codec } from './codec.ts';
 
@@ -43,6 +52,8 @@ export const incidents = codec<Incident>({
   reopened: 'plain',
   healedBy: 'plain',
   exhausted: 'flag',
+  withheld: 'plain',
+  withheldBy: 'plain',
 });
 
 export const timeline = codec<TimelineEntry>({
@@ -115,4 +126,15 @@ export const auditEntries = codec<AuditEntry>({
   action: 'plain',
   subject: 'plain',
   detail: 'plain',
+});
+
+export const silences = codec<Silence>({
+  id: 'plain',
+  matchers: 'json',
+  startsAt: 'plain',
+  endsAt: 'plain',
+  author: 'plain',
+  comment: 'plain',
+  createdAt: 'plain',
+  expiredAt: 'plain',
 });

@@ -1,6 +1,15 @@
 /** The tables as Kysely sees them. Names are camel case here and snake case in the database. */
 import type { Generated } from 'kysely';
-import type { Attempt, Heartbeat, Incident, Notification, ProbeState, TimelineEntry, Transition } from '../model.ts';
+import type {
+  Attempt,
+  Heartbeat,
+  Incident,
+  Notification,
+  ProbeState,
+  Silence,
+  TimelineEntry,
+  Transition,
+} from '../model.ts';
 import type { AuditEntry, Disarmed, Freeze } from '../ports.ts';
 import type { Row } from './codec.ts';
 
@@ -22,6 +31,8 @@ export interface Database {
   conversations: { notifier: string; incidentId: number; conversation: string };
   heartbeats: Row<Heartbeat>;
   audit: Numbered<AuditEntry>;
+  silences: Numbered<Silence>;
+  vitalSign: { id: number; at: number };
   resultSeries: { id: Generated<number>; probe: string; revision: string; fields: string };
   resultDays: { day: number; seriesId: number };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Fixture, startServer, storeIncident } from '../server/fixture.ts';
-import { attempt, emptyWorld, incident, NOW, probe, view } from '../server/world.ts';
+import { attempt, emptyWorld, incident, NOW, probe, silence, view } from '../server/world.ts';
 import { runCommand } from './program.ts';
 
 const token = ['a', 'test', 'token'].join('-');
@@ -71,6 +71,16 @@ describe('status', () => {
     expect(out).toMatch(
       /down +web +1m30s +13ms +timeout: no answer in 10s\nup +a-up[\s\S]*unconfigured +later +set LATER_URL/,
     );
+  });
+
+  test('shows silences, and which incidents they keep from people', async () => {
+    server.world.incidents = [incident(4, 'web', { acknowledgedBy: 'bob', acknowledgedAt: NOW }), incident(5, 'db')];
+    server.world.silences = [silence(2), silence(3, { matchers: ['probe="later"'], startsAt: NOW + 1 })];
+    const { out } = await run('status');
+    expect(out).toContain('silence 2: probe="web" until 2026-01-15 13:00 UTC by ann: moving house');
+    expect(out).toContain('silence 3, to come: probe="later" until');
+    expect(out).toMatch(/#4 .* acknowledged by bob, silence 2\n/);
+    expect(out.match(/, silence \d/g)).toHaveLength(1);
   });
 
   test('as JSON is what the API answers', async () => {
@@ -228,5 +238,57 @@ describe('healing', () => {
     expect(await run('arm', 'restart')).toMatchObject({ exit: 0, out: 'restart is armed again\n' });
     expect(await run('arm', 'none')).toMatchObject({ exit: 1 });
     expect(server.commanded[0]).toEqual(['freeze', 'ann', 'migrating']);
+  });
+});
+
+describe('silence', () => {
+  const add = (...more: string[]) => run('silence', 'add', '--for', '2h', '--comment', 'moving', ...more);
+
+  test('add sends every matcher, and says until when and what it silences now', async () => {
+    server.world.incidents = [incident(4, 'web')];
+    const { exit, out } = await add('--matcher', 'probe=web', '--matcher', 'team=~a|b', '--author', 'bob');
+    expect({ exit, out }).toEqual({
+      exit: 0,
+      out: 'silence 1: probe=web, team=~a|b until 2026-01-15 14:00 UTC; now: no open incident\n',
+    });
+    const [, request] = server.commanded[0] ?? [];
+    expect(request).toMatchObject({
+      matchers: ['probe=web', 'team=~a|b'],
+      author: 'bob',
+      by: 'ann',
+      comment: 'moving',
+    });
+    expect(JSON.parse((await add('--matcher', 'probe=web', '--json')).out)).toMatchObject({ author: 'ann' });
+  });
+
+  test('add wants a matcher, a duration and a comment', async () => {
+    expect(await add()).toMatchObject({ exit: 2, err: expect.stringContaining('--matcher') });
+    expect(await run('silence', 'add', '--matcher', 'a=b', '--comment', 'c')).toMatchObject({ exit: 2 });
+    expect(await run('silence', 'add', '--matcher', 'a=b', '--for', '2h')).toMatchObject({ exit: 2 });
+    const soon = await run('silence', 'add', '--matcher', 'a=b', '--for', 'soon', '--comment', 'c');
+    expect(soon).toMatchObject({ exit: 1, err: expect.stringContaining('body.for: is not a duration') });
+    expect(server.commanded).toEqual([]);
+  });
+
+  test('list shows what lasts, with --all what is over, and says when there is none', async () => {
+    await server.store.insertSilence(silence(0, { comment: 'over', endsAt: NOW - 1 }));
+    await server.store.insertSilence(silence(0, { comment: 'a\u001b[31m\nb' }));
+    const { out } = await run('silence');
+    expect(out).toMatch(/active +probe="web" +2026-01-15 11:59 +2026-01-15 13:00 +ann +a\ufffd\[31m b/);
+    expect(out).not.toContain('over');
+    expect((await run('silence', 'list', '--all')).out).toMatch(/expired +.* over/);
+    expect(JSON.parse((await run('silence', 'list', '--json')).out)).toMatchObject([{ author: 'ann' }, {}, {}]);
+  });
+
+  test('expire ends it, or says that there is none', async () => {
+    expect(await run('silence', 'expire', '#7')).toMatchObject({
+      exit: 0,
+      out: expect.stringContaining('silence 7 is over'),
+    });
+    expect(server.commanded).toEqual([['expireSilence', 7, 'ann']]);
+    expect(await run('silence', 'expire', '999')).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('no silence 999'),
+    });
   });
 });

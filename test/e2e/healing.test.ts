@@ -42,6 +42,7 @@ beforeAll(async () => {
     'brainstem.yml': `  talk: { burst: 1000, slack: { token: "\${SLACK_TOKEN}", channel: ops, api_url: "${slack.url}" } }
 routes: [{ match: { probe: relapsing }, notify: [talk] }, { notify: [bus] }]
 healing: { budget: 1000 in 10m }
+alerts: { flapping: 4 in 10m }
 `,
     'probes/all.yaml': probesFile(
       probe(targets, 'laddered', [ladder('idle-laddered', 'failing-laddered', 'mend-laddered'), 'severity: critical']),
@@ -192,6 +193,7 @@ describe.concurrent('an acknowledgement', () => {
   it('stops automatic fixes until the incident is resolved, but not the resolved message', async () => {
     await breakTarget('answered');
     const { id } = await untilIncident(daemon, 'answered', 'being healed', ({ attempts }) => attempts.length > 0);
+    await until(() => fixesOf('answered').length > 0, { what: 'the fix to act' });
     expect(await command('incidents', 'ack', String(id))).toMatchObject({ code: 0 });
     const story = await untilIncident(daemon, 'answered', 'refused', (each) => refusals(each).length > 0);
     expect(refusals(story)).toEqual(['acknowledged']);

@@ -27,6 +27,18 @@ describe('the line that stands alone', () => {
     expect(textOf({ kind: 'resolved', incident: over })).toBe('Web is up again after 1m, healed by restart');
   });
 
+  it('says since when it could not be told for a silence', () => {
+    const told = (changes: Partial<AlertFacts>) => textOf({ afterWithheld: 'silence', ...changes });
+    expect(told({})).toBe('Web is down for 1m, silenced until now: no answer');
+    expect(told({ kind: 'reopened' })).toBe('Web is down again for 1m, silenced until now: no answer');
+    expect(told({ kind: 'escalated' })).toBe('Web got worse and is down for 1m, silenced until now: no answer');
+    expect(told({ kind: 'reopened', afterWithheld: 'flapping' })).toBe(
+      'Web is down again for 1m, after changing often: no answer',
+    );
+    const own = anIncident({ source: 'self', title: 'Notifier bus' });
+    expect(told({ incident: own })).toBe('Notifier bus for 1m, silenced until now: no answer');
+  });
+
   it('does not call up what a person closed', () => {
     const closed = anIncident({ resolvedAt: 61_000, resolution: 'by_hand' });
     expect(textOf({ kind: 'resolved', incident: closed, note: 'resolved by ada' })).toBe(

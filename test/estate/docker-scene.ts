@@ -74,7 +74,7 @@ const frontOf = (container: string, targets: Targets) => ({
 });
 
 const filesOf = (watched: readonly Watched[]) => ({
-  'brainstem.yml': 'healing: { budget: 1000 in 10m }\n',
+  'brainstem.yml': 'healing: { budget: 1000 in 10m }\nalerts: { flapping: 1000 in 10m }\n',
   'probes/containers.yaml': `
 defaults: { retry_every: 300ms, fail_after: 2, recover_after: 2 }
 probes:${watched.map(probeOfContainer).join('')}

@@ -25,6 +25,7 @@ export const TEST_TOKEN = ['xoxb', 'stage', 'token'].join('-');
 export const BRAINSTEM_YML = `
 http: { listen: "\${LISTEN}" }
 log: { level: debug }
+alerts: { flapping: 1000 in 10m }
 notifiers:
   oncall: { burst: 1000, slack: { token: "\${SLACK_BOT_TOKEN}", channel: "ops", api_url: "\${SLACK_API_URL}" } }
 `;

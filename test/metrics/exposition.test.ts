@@ -16,6 +16,7 @@ import {
   probe,
   recordingLog,
   remediation,
+  silence,
   view,
   viewsOf,
   type World,
@@ -188,6 +189,7 @@ describe('what the daemon knows', () => {
     const body = await build().scrape();
     for (const severity of ['info', 'warning', 'critical']) {
       expect(body).toContain(`brainstem_incidents_open{severity="${severity}"} 0`);
+      expect(body).toContain(`brainstem_incidents_silenced{severity="${severity}"} 0`);
     }
     expect(body).toContain('brainstem_healing_held{reason="frozen"} 0');
     expect(body).toContain('brainstem_notification_queue{notifier="oncall"} 0');
@@ -196,11 +198,14 @@ describe('what the daemon knows', () => {
   test('incidents, freeze, disarmed remediations and queues are counted', async () => {
     world.notifiers = [notifier('oncall')];
     world.incidents = [incident(1, 'web'), incident(2, 'db')];
+    world.silences = [silence(1), silence(2, { matchers: [], startsAt: NOW + 1 })];
     world.frozen = { at: NOW, by: 'ann', why: '' };
     world.disarmed = [{ remediation: 'restart', at: NOW, why: 'limit' }];
     world.queues = new Map([['oncall', 4]]);
     const body = await build().scrape();
     expect(body).toContain('brainstem_incidents_open{severity="critical"} 2');
+    expect(body).toContain('brainstem_incidents_silenced{severity="critical"} 1');
+    expect(body).toContain('brainstem_silences_active 1');
     expect(body).toContain('brainstem_healing_held{reason="frozen"} 1');
     expect(body).toContain('brainstem_healing_held{reason="disarmed"} 1');
     expect(body).toContain('brainstem_notification_queue{notifier="oncall"} 4');

@@ -23,8 +23,10 @@ beforeEach(async () => {
     ...{ store, clock, meter, onCommitted: () => undefined },
     announcer:
       () =>
-      async (_queries, { note }) =>
-        void told.push(note ?? ''),
+      async (_queries, { note, incident }) => {
+        told.push(note ?? '');
+        return incident;
+      },
   });
   journal = createAttemptJournal({ store, clock, log: quietLog, meter, desk });
 });

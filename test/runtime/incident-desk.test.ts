@@ -28,9 +28,10 @@ function open(): IncidentDesk {
     meter: { incidentOpened: () => undefined, timeToDetect: () => undefined, timeToRecover: () => undefined },
     announcer:
       () =>
-      async (_queries, { kind }) => {
+      async (_queries, { kind, incident }) => {
         if (broken) throw new Error('the disk is full');
         announced.push(kind);
+        return incident;
       },
   });
 }

@@ -25,7 +25,15 @@ afterEach(() => opened.dispose());
 
 function begin(): ProbeSet {
   const desk = createIncidentDesk({
-    ...{ store, clock, onCommitted: () => undefined, announcer: () => async () => undefined },
+    ...{
+      store,
+      clock,
+      onCommitted: () => undefined,
+      announcer:
+        () =>
+        async (_, { incident }) =>
+          incident,
+    },
     meter: { incidentOpened: () => undefined, timeToDetect: () => undefined, timeToRecover: () => undefined },
   });
   return createProbeSet({ store, clock, desk });

@@ -7,7 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';
-import type { Alert, Attempt, Configuration, Incident, Probe, Reason, Remediation, Route } from '../../src/model.ts';
+import type {
+  Alert,
+  Attempt,
+  Configuration,
+  Incident,
+  Probe,
+  RateLimit,
+  Reason,
+  Remediation,
+  Route,
+} from '../../src/model.ts';
 import type {
   ActionInput,
   ActionOutput,
@@ -58,6 +68,8 @@ export interface HomeFacts {
   readonly routes?: readonly Route[];
   readonly notifiers?: readonly string[];
   readonly healing?: Partial<Configuration['settings']['healing']>;
+  readonly flapping?: RateLimit;
+  readonly watchdog?: Configuration['settings']['watchdog'];
 }
 
 export interface RuntimeHouse {
@@ -77,6 +89,8 @@ export interface RuntimeHouse {
   see(probe: string, what: Reason | Look): void;
   /** What an act does. Default: done. */
   act(remediation: string, what: Act): void;
+  /** Notifiers take nothing from now on, or everything. */
+  deafen(all: boolean): void;
   start(facts: HomeFacts): Promise<void>;
   apply(facts: HomeFacts): Promise<readonly string[]>;
   /** Ends the daemon, and starts another on the same store. */
@@ -106,6 +120,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const metered: RuntimeHouse['metered'] = [];
   const heard: RuntimeHouse['heard'] = [];
   const acts: string[] = [];
+  let deaf = false;
 
   const probeType: ProbeType = {
     ...{ name: 'told', summary: '', mainOption: '', example: '', spec: z.unknown(), fields: {}, families: [] },
@@ -132,6 +147,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const notifierType: NotifierType = {
     ...{ name: 'ear', summary: '', mainOption: '', example: '', spec: z.object({ name: z.string() }) },
     async run(spec, { alert }) {
+      if (deaf) return { delivered: false, retry: true, error: 'deaf' };
       heard.push({ notifier: (spec as { name: string }).name, alert });
       return { delivered: true };
     },
@@ -174,6 +190,9 @@ export async function openRuntime(): Promise<RuntimeHouse> {
       return runtime;
     },
     see: (probe, what) => void seen.set(probe, what),
+    deafen(all) {
+      deaf = all;
+    },
     act: (remediation, what) => void acting.set(remediation, what),
     start: (facts) => runtime.start(configurationOf(home, facts)),
     apply: (facts) => runtime.apply(configurationOf(home, facts)),
@@ -229,7 +248,9 @@ function configurationOf(home: string, facts: HomeFacts): Configuration {
         ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE') },
         ...facts.healing,
       },
+      alerts: { flapping: facts.flapping ?? { count: 3, windowMs: 600_000 } },
       history: { resultsMs: 86_400_000, maxBytes: 1e9 },
+      ...(facts.watchdog && { watchdog: facts.watchdog }),
     },
     probes: new Map(probes.map((probe) => [probe.name, probe])),
     remediations: new Map(remediations.map((remediation) => [remediation.name, remediation])),

@@ -4,7 +4,7 @@ import type { ApiRoute } from '../../src/server/route.ts';
 import { routes } from '../../src/server/routes.ts';
 import { problemDetails } from '../../src/server/schemas.ts';
 import { type Fixture, startServer, storeIncident } from './fixture.ts';
-import { attempt, emptyWorld, incident, NOW, probe, remediation, view } from './world.ts';
+import { attempt, emptyWorld, incident, NOW, probe, remediation, silence, view } from './world.ts';
 
 let server: Fixture;
 let id: number;
@@ -184,6 +184,48 @@ describe('changing', () => {
     expect((await server.post('/api/v1/remediations/restart/arm')).json()).toEqual({ changed: true });
   });
 
+  test('a silence has an end, given as a time or a duration, an author and a comment', async () => {
+    const asked = { matchers: ['probe=web', 'team=~"a|b"'], comment: ' moving ' };
+    const named = { 'x-brainstem-user': 'ann' };
+    const added = await server.post('/api/v1/silences', { ...asked, for: '2h', author: 'bob' }, named);
+    expect(added.json()).toMatchObject({ state: 'active', author: 'bob', ends_at: '2026-01-15T14:00:00.000Z' });
+    await server.post('/api/v1/silences', { ...asked, starts_at: '2026-01-15T13:00:00Z', for: '2h' }, named);
+    await server.post('/api/v1/silences', { ...asked, ends_at: '2026-01-15T12:30:00+00:00' });
+    const commanded = server.commanded.map(([, request]) => request);
+    const common = { matchers: asked.matchers, comment: 'moving' };
+    const HOUR = 3_600_000;
+    expect(commanded).toEqual([
+      { ...common, author: 'bob', by: 'ann', endsAt: NOW + 2 * HOUR },
+      { ...common, author: 'ann', by: 'ann', startsAt: NOW + HOUR, endsAt: NOW + 3 * HOUR },
+      { ...common, author: 'local', by: 'local', endsAt: NOW + HOUR / 2 },
+    ]);
+    for (const wrong of [
+      { ...asked, for: '2h', ends_at: '2026-01-15T12:30:00Z' },
+      asked,
+      { ...asked, for: 'soon' },
+      { ...asked, for: '2h', matchers: [] },
+      { ...asked, for: '2h', comment: ' ' },
+    ])
+      expect((await server.post('/api/v1/silences', wrong)).status).toBe(400);
+    expect(server.commanded).toHaveLength(3);
+  });
+
+  test('silences that last are listed with what they silence, others only when asked', async () => {
+    await server.store.insertSilence({ ...silence(0), endsAt: NOW - 1, comment: 'over' });
+    server.world.silences = [silence(1)];
+    const comments = async (query: string) =>
+      ((await server.ask(`/api/v1/silences${query}`)).json() as { silences: { comment: string }[] }).silences.map(
+        ({ comment }) => comment,
+      );
+    expect(await comments('')).not.toContain('over');
+    expect(await comments('?all=true')).toContain('over');
+    expect((await server.ask('/api/v1/status')).json()).toMatchObject({
+      silences: [{ id: 1, matchers: ['probe="web"'], state: 'active', incidents: [1] }],
+      incidents: [{ id: 1, silenced_by: 1 }],
+    });
+    server.world.silences = [];
+  });
+
   test('a fix by hand answers its plan and its attempt', async () => {
     const dry = await server.post('/api/v1/remediations/restart/run', { probe: 'web', dry_run: true });
     expect(dry.json()).toMatchObject({
@@ -202,6 +244,7 @@ describe('changing', () => {
       '/api/v1/incidents/:id/comment': { text: 'x' },
       '/api/v1/incidents/:id/resolve': { force: true },
       '/api/v1/remediations/:name/run': { probe: 'web' },
+      '/api/v1/silences': { matchers: ['probe=web'], for: '2h', comment: 'why' },
     };
     for (const route of api.filter(({ method }) => method === 'POST')) {
       const answer = await server.post(pathOf(route.path), bodies[route.path]);
@@ -223,6 +266,7 @@ describe('errors are problem details', () => {
     expectProblem(await server.ask('/api/v1/incidents/999'), 404, 'incident_unknown');
     expectProblem(await server.ask('/api/v1/nothing'), 404, 'no_such_route');
     expectProblem(await server.post('/api/v1/remediations/none/arm'), 404, 'remediation_unknown');
+    expectProblem(await server.post('/api/v1/silences/999/expire'), 404, 'silence_unknown');
   });
 
   test('for what the state forbids', async () => {
@@ -285,7 +329,7 @@ function viewsThatThrow(error: Error) {
       openIncidents: fail,
       activeAttempts: fail,
     },
-    ...{ disarmed: fail, frozen: fail, queues: fail, readiness: fail, self: fail },
+    ...{ silences: fail, silencedBy: fail, disarmed: fail, frozen: fail, queues: fail, readiness: fail, self: fail },
   };
 }
 

@@ -9,7 +9,18 @@ import type { Incident } from '../../src/model.ts';
 import type { Commands, ReloadOutcome, Store } from '../../src/ports.ts';
 import { createServer, type ServerOptions } from '../../src/server/server.ts';
 import { openStore } from '../../src/store/open.ts';
-import { attempt, clock, emptyWorld, incident, type Logged, NOW, recordingLog, viewsOf, type World } from './world.ts';
+import {
+  attempt,
+  clock,
+  emptyWorld,
+  incident,
+  type Logged,
+  NOW,
+  recordingLog,
+  silence,
+  viewsOf,
+  type World,
+} from './world.ts';
 
 export interface Answer {
   readonly status: number;
@@ -152,6 +163,16 @@ function recordingCommands(commanded: Commanded[], state: { reloadOutcome: Reloa
     async comment(id, by, text) {
       commanded.push(['comment', id, by, text]);
       await existing(id);
+    },
+    async silence(request) {
+      commanded.push(['silence', request]);
+      const { by: _by, ...rest } = request;
+      return store.insertSilence({ startsAt: NOW, createdAt: NOW, ...rest });
+    },
+    async expireSilence(id, by) {
+      commanded.push(['expireSilence', id, by]);
+      if (id === 999) throw new NotFoundError('silence_unknown', `there is no silence ${id}`);
+      return silence(id, { expiredAt: NOW });
     },
     async ping(key, ping) {
       if (key === 'broken-key') throw new TypeError('a bug');

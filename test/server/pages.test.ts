@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Fixture, startServer, storeIncident } from './fixture.ts';
-import { attempt, incident, NOW, probe, view } from './world.ts';
+import { attempt, incident, NOW, probe, silence, view } from './world.ts';
 
 let server: Fixture;
 
@@ -43,6 +43,20 @@ describe('the page', () => {
     expect(await words()).toMatch(
       /down Web shop http:\/\/127\.0\.0\.1\/web http_status status = 503 4m 12s 5s ago 84ms/,
     );
+  });
+
+  test('shows silences with their end, author and comment, and what each keeps from people', async () => {
+    server.world.probes = [view(probe('web'), { state: 'down', verdict: 'fail', reason: 'timeout' })];
+    const id = await storeIncident(server.store);
+    server.world.incidents = [incident(id, 'web'), incident(id + 1, 'db')];
+    server.world.silences = [silence(4), silence(5, { matchers: ['probe="later"'], startsAt: NOW + 60_000 })];
+    const seen = await words();
+    const until = 'until 2026-01-15 13:00:00';
+    expect(seen).toContain(`Silent about probe=&quot;web&quot; ${until} , by ann: moving house`);
+    expect(seen).toContain('To be silent about probe=&quot;later&quot; from 2026-01-15 12:01:00');
+    expect(seen).toContain('brainstem silence expire 4');
+    expect(seen.match(/silenced until/g)).toHaveLength(1);
+    expect(await words(`/incidents/${id}`)).toContain(`Silenced by ann, ${until}`);
   });
 
   test('puts trouble first: groups, and probes within them', async () => {

@@ -9,6 +9,7 @@ import type {
   Problem,
   Reason,
   Remediation,
+  Silence,
   StateName,
   VerdictKind,
 } from '../../src/model.ts';
@@ -163,10 +164,19 @@ export function attempt(id: number, name: string, given: Partial<Attempt> = {}):
   };
 }
 
+export function silence(id: number, given: Partial<Silence> = {}): Silence {
+  return {
+    ...{ id, matchers: ['probe="web"'], startsAt: NOW - 60_000, endsAt: NOW + 3_600_000 },
+    ...{ author: 'ann', comment: 'moving house', createdAt: NOW - 60_000 },
+    ...given,
+  };
+}
+
 export interface World {
   probes: ProbeView[];
   incidents: Incident[];
   attempts: Attempt[];
+  silences: Silence[];
   disarmed: Disarmed[];
   frozen: Freeze | undefined;
   problems: Problem[];
@@ -182,6 +192,7 @@ export function emptyWorld(given: Partial<World> = {}): World {
     probes: [],
     incidents: [],
     attempts: [],
+    silences: [],
     disarmed: [],
     frozen: undefined,
     problems: [],
@@ -201,6 +212,8 @@ export function viewsOf(world: World): Views {
     probes: () => world.probes,
     probe: (name) => world.probes.find((candidate) => candidate.probe.name === name),
     openIncidents: () => world.incidents,
+    silences: () => world.silences,
+    silencedBy: ({ subject }) => world.silences.find(({ matchers }) => matchers.includes(`probe="${subject}"`)),
     activeAttempts: () => world.attempts,
     disarmed: () => world.disarmed,
     frozen: () => world.frozen,
@@ -231,6 +244,7 @@ function configurationOf(world: World): Configuration {
       store: {},
       log: { level: 'info' },
       healing: { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/home/test/data/FREEZE' },
+      alerts: { flapping: { count: 3, windowMs: 600_000 } },
       history: { resultsMs: 604_800_000, maxBytes: 2 ** 31 },
     },
     probes: byName(world.probes.map((each) => each.probe)),

@@ -1,6 +1,6 @@
 /** What every store must do, whatever database is beneath it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Attempt, Heartbeat, Incident, Notification, Transition } from '../../src/model.ts';
+import type { Attempt, Heartbeat, Incident, Notification, Silence, Transition } from '../../src/model.ts';
 import type { Store } from '../../src/ports.ts';
 import { attempt, DAY, fresh, incident, notification, ODD, state } from './records.ts';
 import { describeResults } from './results-suite.ts';
@@ -25,6 +25,7 @@ export function storeSuite(name: string, open: () => Promise<OpenedForTest>): vo
     describeSwitches(() => store);
     describeNotifications(() => store);
     describeHeartbeatsAndAudit(() => store);
+    describeSilences(() => store);
     describeTransactions(() => store);
   });
   describeResults(`${name}: results`, open);
@@ -78,6 +79,8 @@ function describeIncidents(store: () => Store): void {
       paged: true,
       degraded: false,
       exhausted: true,
+      withheld: 'escalated',
+      withheldBy: 'silence',
       reopened: 3,
     };
     await store().updateIncident(full);
@@ -114,6 +117,16 @@ function describeIncidents(store: () => Store): void {
     expect(open).not.toContainEqual(first);
     expect(await store().lastIncident('self', subject)).toBeUndefined();
     expect(await store().incident(-1)).toBeUndefined();
+  });
+
+  it('lists those that are over and of which people are owed that they are', async () => {
+    const over = { resolvedAt: DAY, resolution: 'recovered', withheldBy: 'flapping' } as const;
+    const owed = await store().insertIncident(incident({ ...over, withheld: 'resolved' }));
+    await store().insertIncident(incident({ ...over, withheld: 'reopened' }));
+    expect(await store().endsWithheld()).toStrictEqual([owed]);
+    const { withheld: _told, withheldBy: _by, ...told } = owed;
+    await store().updateIncident(told);
+    expect(await store().endsWithheld()).toStrictEqual([]);
   });
 
   it('says so when an incident to change does not exist', async () => {
@@ -287,6 +300,34 @@ function describeNotifications(store: () => Store): void {
       expect(await store().conversation('slack', id)).toStrictEqual(conversation);
     }
     expect(await store().conversation('email', id)).toBeUndefined();
+  });
+}
+
+function describeSilences(store: () => Store): void {
+  const asked: Omit<Silence, 'id'> = {
+    ...{ matchers: ['probe="web"', `team=~${JSON.stringify(ODD)}`], startsAt: DAY, endsAt: DAY + HOUR },
+    ...{ author: ODD, comment: ODD, createdAt: DAY - 1 },
+  };
+
+  it('keeps a silence, ends it by hand once, and lists newest first what is not over', async () => {
+    const first = await store().insertSilence(asked);
+    const second = await store().insertSilence({ ...asked, endsAt: DAY + 2 * HOUR });
+    expect(await store().silence(first.id)).toStrictEqual({ ...asked, id: first.id });
+    expect(await store().silences({ limit: 2 })).toStrictEqual([second, first]);
+    expect(await store().silences({ endingAfter: DAY + HOUR - 1, limit: 9 })).toStrictEqual([second, first]);
+    expect(await store().silences({ endingAfter: DAY + HOUR, limit: 9 })).toStrictEqual([second]);
+    expect(await store().expireSilence(first.id, DAY + HOUR)).toBe(false);
+    expect(await store().expireSilence(second.id, DAY + 5)).toBe(true);
+    expect(await store().expireSilence(second.id, DAY + 6)).toBe(false);
+    expect(await store().expireSilence(-1, DAY)).toBe(false);
+    expect(await store().silence(second.id)).toStrictEqual({ ...second, expiredAt: DAY + 5 });
+    expect(await store().silences({ endingAfter: DAY, limit: 9 })).toStrictEqual([first]);
+    expect(await store().silence(-1)).toBeUndefined();
+  });
+
+  it('proves a write as often as it is asked', async () => {
+    await store().proveWrite(DAY);
+    await store().proveWrite(DAY + 1);
   });
 }
 

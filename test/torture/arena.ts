@@ -73,6 +73,7 @@ function settings(slackBurst: number): string {
 http: { listen: "\${LISTEN}" }
 log: { level: info }
 healing: { budget: 10000 in 1h }
+alerts: { flapping: 10000 in 10m }
 notifiers:
   oncall: { burst: ${slackBurst}, slack: { token: "\${SLACK_BOT_TOKEN}", channel: "ops", api_url: "\${SLACK_API_URL}" } }
   bus: { burst: 1000, webhook: { url: "\${BUS_URL}" } }

@@ -1,5 +1,5 @@
 /** Incidents and their stories. */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { ConflictError, codeOf, NotFoundError } from '../../errors.ts';
 import type { Incident } from '../../model.ts';
 import type { StoreQueries } from '../../ports.ts';
@@ -14,6 +14,7 @@ type IncidentQueries = Pick<
   | 'openIncidents'
   | 'incidents'
   | 'lastIncident'
+  | 'endsWithheld'
   | 'addTimeline'
   | 'timeline'
 >;
@@ -56,6 +57,14 @@ export function incidentQueries(db: Kysely<Database>): IncidentQueries {
       const newest = newestFirst().where('source', '=', source).where('subject', '=', subject).limit(1);
       const row = await newest.executeTakeFirst();
       return row && incidents.decode(row);
+    },
+
+    async endsWithheld() {
+      // Written out instead of bound, so that the partial index is seen to cover the query.
+      const rows = await newestFirst()
+        .where('withheld', '=', sql.lit('resolved' as const))
+        .execute();
+      return rows.map(incidents.decode);
     },
 
     async addTimeline(entry) {

@@ -9,7 +9,9 @@ import { incidentQueries } from './incidents.ts';
 import { lockQueries } from './locks.ts';
 import { notificationQueries } from './notifications.ts';
 import { probeQueries } from './probes.ts';
+import { silenceQueries } from './silences.ts';
 import { switchQueries } from './switches.ts';
+import { vitalSignQueries } from './vital-sign.ts';
 
 export function storeQueries(db: Kysely<Database>): StoreQueries {
   return {
@@ -21,5 +23,7 @@ export function storeQueries(db: Kysely<Database>): StoreQueries {
     ...notificationQueries(db),
     ...heartbeatQueries(db),
     ...auditQueries(db),
+    ...silenceQueries(db),
+    ...vitalSignQueries(db),
   };
 }
