@@ -13,7 +13,7 @@ export interface Part {
 }
 
 const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
-const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures'];
+const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures', 'papertrail/shipper', 'e2e/papertrail'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },

@@ -30,6 +30,7 @@ describe('with nothing set', () => {
     const configured = [...probes.values()].filter(({ unset }) => unset.length === 0).map(({ name }) => name);
     expect(configured.toSorted()).toEqual(['brainstem', 'host', 'host-disk']);
     expect([...notifiers.values()].every(({ unset }) => unset.length > 0)).toBe(true);
+    expect(settings.log).toEqual({ level: 'info' });
     expect(settings.http).toEqual({ host: '127.0.0.1', port: 9911, publicUrl: 'http://127.0.0.1:9911' });
     expect(warnings).toEqual([]);
   });
@@ -67,6 +68,8 @@ describe('.env.example', () => {
       if (name.endsWith('PORT')) return '1234';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
       if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
+      if (name === 'PAPERTRAIL_PROTOCOL') return 'tls';
+      if (name === 'PAPERTRAIL_CA') return '/etc/ssl/ca.pem';
       if (name === 'BRAINSTEM_LOG_LEVEL') return 'debug';
       if (name.endsWith('MODE') || name === 'BRAINSTEM_HEALING') return 'observe';
       return `value-${name.toLowerCase()}`.replaceAll('_', '-');
@@ -77,6 +80,7 @@ describe('.env.example', () => {
     expect(all.filter(({ unset }) => unset.length > 0)).toEqual([]);
     expect(settings.healing.mode).toBe('observe');
     expect(settings.http.port).toBe(9912);
+    expect(settings.log.papertrail).toMatchObject({ host: 'value-papertrail-host', port: 1234, protocol: 'tls' });
   });
 });
 
