@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
+const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image'];
 const CERTIFICATES = ['probe-types/http-tls', 'probe-types/http-failures', 'papertrail/shipper', 'e2e/papertrail'];
 
 const PARTS: readonly Part[] = [
@@ -26,6 +26,9 @@ const PARTS: readonly Part[] = [
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
+  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
+  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
+  { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
 ];
 
 export function missingParts(): readonly Part[] {

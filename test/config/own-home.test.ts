@@ -43,10 +43,12 @@ describe('with nothing set', () => {
 });
 
 describe('.env.example', () => {
-  test('names every variable that the definitions use, and no other', async () => {
+  test('names every variable that the definitions and docker-compose.yml use, and no other', async () => {
     const { probes, remediations } = await listHome(ROOT);
     const texts = await Promise.all(
-      ['brainstem.yml', ...probes, ...remediations].map((file) => readFile(join(ROOT, file), 'utf8')),
+      ['brainstem.yml', 'docker-compose.yml', ...probes, ...remediations].map((file) =>
+        readFile(join(ROOT, file), 'utf8'),
+      ),
     );
     const used = new Set(texts.flatMap((text) => [...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name)));
     expect((await exampleEnvironment()).names.toSorted()).toEqual([...used].toSorted());
