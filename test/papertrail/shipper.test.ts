@@ -259,6 +259,9 @@ describe('a backlog that is full', () => {
 interface Figures {
   readonly tookMs: number;
   readonly longestTurnMs: number;
+  /** Of the thread, before the flood. */
+  readonly threadBytes: number;
+  /** By the flood. */
   readonly grownBytes: number;
   readonly dropped: number;
   readonly stopMs: number;
@@ -278,6 +281,7 @@ describe('200,000 lines as fast as they can be logged', () => {
   test('cost at most 20 MB more when the destination is dead, and hold nothing up', async () => {
     const without = await flood(0);
     const dead = await flood(await freePort());
+    expect(dead.threadBytes - without.threadBytes).toBeLessThan(40 * MEGABYTE);
     expect(dead.grownBytes - without.grownBytes).toBeLessThan(20 * MEGABYTE);
     expect(dead.longestTurnMs).toBeLessThan(1_000);
     expect(dead.dropped).toBeGreaterThan(100_000);
