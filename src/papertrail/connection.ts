@@ -34,6 +34,12 @@ async function openUdp({ host, port }: Destination): Promise<Connection> {
   const { address, family } = await lookup(host);
   const openedAt = performance.now();
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+  socket.bind();
+  await once(socket, 'listening');
+  let failed: Error | undefined;
+  socket.on('error', (error) => {
+    failed ??= error;
+  });
   const send = (message: string) =>
     new Promise<void>((resolve, reject) => {
       socket.send(message, port, address, (error) => (error ? reject(error) : resolve()));
@@ -42,6 +48,7 @@ async function openUdp({ host, port }: Destination): Promise<Connection> {
     pieceBytes: 0,
     isUsable: () => performance.now() - openedAt < ADDRESS_AGE_MS,
     async send(messages) {
+      if (failed) throw failed;
       for (const message of messages) await send(message);
     },
     end: () => new Promise((resolve) => socket.close(resolve)),
