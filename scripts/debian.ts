@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
+const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image'];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -23,6 +23,8 @@ const CERTIFICATES = [
   'probe-types/postgres-hostile',
   'probe-types/redis',
   'probe-types/prometheus',
+  'papertrail/shipper',
+  'e2e/papertrail',
 ];
 const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions'];
 
@@ -61,6 +63,9 @@ const PARTS: readonly Part[] = [
     suites: ['probe-types/postgres*', ...POSTGRES],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
+  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
+  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
+  { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
 ];
 
 export function missingParts(): readonly Part[] {

@@ -384,6 +384,8 @@ export interface Meter {
   /** How far back results reach (ms since the epoch; undefined: there are none), and what the store holds. */
   historyKept(oldestAt: number | undefined, bytes: number): void;
   storeUp(up: boolean): void;
+  /** Lines of the log that could not be shipped. */
+  logLinesDropped(count: number): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
   /** `withheld`: it was due, but something of ours did not work. */

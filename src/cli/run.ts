@@ -20,8 +20,11 @@ export async function run(parts: RunParts, io: CliIo): Promise<number> {
     ...parts,
     environment: io.environment,
     redactor,
-    createLog: ({ settings }) =>
-      createLog({ level: settings.log.level, pretty: io.isTerminal, color: io.color, redactor }),
+    createLog: ({ settings }, shipper) =>
+      createLog({
+        ...{ level: settings.log.level, pretty: io.isTerminal, color: io.color, redactor },
+        ...(shipper && { shipper }),
+      }),
   });
   // From the start on: a hangup would end a process that does not listen for it.
   parts.onHangup(() => void hangup(app));

@@ -145,6 +145,29 @@ export const notifierSchema = z.strictObject({
 
 const section = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape);
 
+/** Both stand in the header of every message, between blanks. */
+const word = (longest: number) =>
+  z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'may hold only ASCII characters that are visible, and no blank')
+    .max(longest, `may have at most ${longest} characters`);
+
+const papertrail = z
+  .strictObject({
+    host: z.string().min(1).describe('Log destination: its host, such as logsN.papertrailapp.com'),
+    port: z.number().int().min(1).max(65_535).describe('Log destination: its port'),
+    protocol: z.enum(['udp', 'tcp', 'tls']).default('tls'),
+    ca: z
+      .string()
+      .refine((text) => text.startsWith('/') || text.includes('-----BEGIN'), 'is neither PEM text nor an absolute path')
+      .optional()
+      .describe('Authorities to trust instead of the built-in ones: PEM text, or the absolute path of a PEM file'),
+    program: word(48).default('brainstem').describe('What Papertrail shows as the program'),
+    hostname: word(255).optional().describe('What Papertrail shows as the system. Default: the name of this machine'),
+  })
+  .refine(({ ca, protocol }) => ca === undefined || protocol === 'tls', 'ca has a meaning with protocol: tls alone')
+  .describe('Where the log is shipped to as well. Off while a variable in it is not set');
+
 export const brainstemSchema = z.strictObject({
   http: section({
     listen: z.string().default('127.0.0.1:9911').describe('Address and port'),
@@ -163,7 +186,7 @@ export const brainstemSchema = z.strictObject({
   }).optional(),
   log: section({
     level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-    papertrail: later(),
+    papertrail: papertrail.optional(),
   }).prefault({}),
   defaults: section({
     every: atLeast(100, '100ms').prefault('30s'),
