@@ -39,6 +39,8 @@ export interface App {
   /** Errors: ConfigurationError, PermanentError (a store that is locked, damaged or newer), a port in use. */
   start(): Promise<{ readonly url: string; readonly probes: number; readonly configuration: Configuration }>;
   reload(by: string): Promise<ReloadOutcome>;
+  /** Resolves when the daemon cannot go on, such as without its store: stop it, and say why. */
+  readonly failed: Promise<Error>;
   /** Drains and closes everything, in reverse order. Idempotent. */
   stop(): Promise<void>;
 }
@@ -57,6 +59,10 @@ export function createApp(options: AppOptions): App {
     | undefined;
   let reloading: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
 
   async function load(): Promise<Configuration> {
     const configuration = await loadConfiguration(home, { registries, environment });
@@ -122,6 +128,7 @@ export function createApp(options: AppOptions): App {
     const runtime = createRuntime({
       ...{ store, registries, clock, log, meter: meter.meter, random, reload, environment, process: options.process },
       redact: redactor.redact,
+      onLost: fail,
     });
     const server = await listen(configuration, runtime, store, meter, log);
     cleanups.push(() => runtime.stop());
@@ -208,6 +215,7 @@ export function createApp(options: AppOptions): App {
       }
     },
     reload,
+    failed,
     stop() {
       stopped ??= cleanUp();
       return stopped;

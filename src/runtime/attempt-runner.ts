@@ -3,12 +3,14 @@
  * `intended → running → settling → verifying → healed | failed | unknown`, or `refused` before any act.
  */
 import { dirname, resolve } from 'node:path';
+import { RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Plan, Resource } from '../model.ts';
 import type { ActionInput, ActionOutput, Clock } from '../ports.ts';
 import type { ActionRunner } from './action-runner.ts';
 import type { AttemptRequest, Intent } from './attempt-intent.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
+import { type No, storeAway } from './plan-facts.ts';
 import type { Verification } from './verification.ts';
 
 export interface AttemptRunnerParts {
@@ -29,6 +31,12 @@ export type AttemptRunner = (request: AttemptRequest) => Promise<{ readonly plan
 
 const OUTPUT_CHARS = 131_072;
 
+interface Carried {
+  readonly attempt: Attempt;
+  /** The store went away before anything lasting had happened. */
+  readonly no?: No;
+}
+
 export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
   const { clock, intent, journal, verify, runAction, redact, stopping } = parts;
 
@@ -38,22 +46,27 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
     failpoint('attempt_intended');
     const folder = resolve(parts.home(), dirname(request.remediation.location.file));
     const input = inputOf(request, intended, observed, folder);
-    await intent.captureEvidence(request, input);
-    const no = await intent.askAgain(request, intended);
+    const no = await intent.lastLook(request, intended, input);
     if (no) return { plan: no, attempt: await intent.refuse(intended, no) };
-    return { plan, attempt: await carryOut(request, intended, input) };
+    const { no: late, attempt: carried } = await carryOut(request, intended, input);
+    return { plan: late ?? plan, attempt: carried };
   };
 
-  async function carryOut(request: AttemptRequest, intended: Attempt, input: ActionInput): Promise<Attempt> {
+  async function carryOut(request: AttemptRequest, intended: Attempt, input: ActionInput): Promise<Carried> {
     const { live, remediation } = request;
     // Nothing this probe sees while the fix acts and settles may count for or against it.
     live.untracked = true;
     try {
-      const running = await journal.save({ ...intended, state: 'running', startedAt: clock.now() });
+      const running = await journal.commit({ ...intended, state: 'running', startedAt: clock.now() });
       await journal.tell(running, 'attempt_started', `trying ${remediation.name} on ${running.resource}`);
       failpoint('attempt_running');
       const acted = await act(request, running, input);
-      return acted.state === 'settling' ? await verify(acted, request) : acted;
+      return { attempt: acted.state === 'settling' ? await verify(acted, request) : acted };
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      // Only what stands before the act waits for the store: what comes after it is kept.
+      const no = storeAway(error);
+      return { no, attempt: await intent.refuse(intended, no) };
     } finally {
       live.untracked = false;
     }
@@ -61,14 +74,21 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
 
   async function act({ remediation }: AttemptRequest, running: Attempt, input: ActionInput): Promise<Attempt> {
     let current = running;
+    let gateStaysShut: RetryableError | undefined;
     const watched: ActionInput = {
       ...input,
       async onChild(child) {
-        current = await journal.save({ ...current, child });
+        try {
+          current = await journal.commit({ ...current, child });
+        } catch (error) {
+          if (error instanceof RetryableError) gateStaysShut = error;
+          throw error;
+        }
         failpoint('child_gated');
       },
     };
     const output = await runAction(remediation.type, remediation.spec, watched, remediation.timeoutMs);
+    if (gateStaysShut) throw gateStaysShut;
     failpoint('act_done');
     const actedAt = clock.now();
     const acted: Attempt = { ...current, actedAt, ...outcomeOf(output) };

@@ -13,12 +13,15 @@ export interface RemindersParts {
   readonly log: Log;
   readonly desk: IncidentDesk;
   configuration(): Configuration;
+  /** While it is away nobody is reminded: what was sent last is in it. */
+  storeUp(): boolean;
 }
 
 const LOOK_MS = 5_000;
 const ROWS = 500;
 
-export function startReminders({ store, clock, log, desk, configuration }: RemindersParts): { stop(): Promise<void> } {
+export function startReminders(parts: RemindersParts): { stop(): Promise<void> } {
+  const { store, clock, log, desk, configuration, storeUp } = parts;
   let looking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     looking = looking.then(look).catch((error: unknown) => log.error('reminders_failed', { error }));
@@ -26,6 +29,7 @@ export function startReminders({ store, clock, log, desk, configuration }: Remin
   timer.unref();
 
   async function look(): Promise<void> {
+    if (!storeUp()) return;
     for (const incident of desk.open()) {
       const due = await dueAt(incident);
       if (due.size > 0) await desk.remind(incident.id, due);

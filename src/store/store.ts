@@ -1,6 +1,6 @@
 /** The Store of ports.ts over any engine. */
 import { CamelCasePlugin, Kysely } from 'kysely';
-import { AppError } from '../errors.ts';
+import { RetryableError } from '../errors.ts';
 import type { Store } from '../ports.ts';
 import type { Engine } from './engine.ts';
 import { migrate } from './migrate.ts';
@@ -48,7 +48,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const message = `a transaction of the store did not end within ${TRANSACTION_DEADLINE_MS / 1_000} s`;
-      reject(new AppError('store_transaction_stalled', message));
+      reject(new RetryableError('store_transaction_stalled', message));
     }, TRANSACTION_DEADLINE_MS);
   });
   try {

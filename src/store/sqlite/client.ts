@@ -1,7 +1,7 @@
 /** The daemon's end of the worker that holds the SQLite file: sends requests, and turns every failure into an AppError. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { type AppError, RetryableError } from '../../errors.ts';
+import { type AppError, PermanentError, RetryableError } from '../../errors.ts';
 import { lostFile, storeError } from './failures.ts';
 import { type Answer, type Failure, type Numbered, OPENING, type Request, type Response } from './protocol.ts';
 
@@ -43,7 +43,7 @@ export class WorkerClient {
     this.#worker.on('exit', () => this.#leave('the thread that holds the store ended'));
   }
 
-  /** Rejects with a RetryableError `store_away` once the worker is gone. */
+  /** Rejects with a PermanentError `store_lost` once the worker is gone: only a new start examines the file again. */
   call(request: Request): Promise<Answer> {
     if (this.#away) return Promise.reject(this.#away);
     const id = ++this.#lastId;
@@ -86,7 +86,7 @@ export class WorkerClient {
   }
 
   #leave(why: string, cause?: unknown): void {
-    this.#away ??= new RetryableError('store_away', why, { cause });
+    this.#away ??= new PermanentError('store_lost', `${why}: the next start examines ${this.#file}`, { cause });
     for (const { reject } of this.#waiting.values()) reject(this.#away);
     this.#waiting.clear();
   }

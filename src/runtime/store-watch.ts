@@ -1,0 +1,134 @@
+/**
+ * Whether our own store answers. Every call of the runtime passes here: the first that fails with a RetryableError, or
+ * stays without an answer, says that the store is away. From then on calls are refused at once, until a durable write, and
+ * everything that was kept meanwhile, have gone through.
+ */
+import { messageOf, PermanentError, RetryableError } from '../errors.ts';
+import type { Clock, Log, Meter, Store } from '../ports.ts';
+
+export interface Outage {
+  /** Wall clock. */
+  readonly since: number;
+  /** What the call said that found it out. */
+  readonly error: string;
+  /** The store is lost: only a new start can bring it back. */
+  readonly forGood: boolean;
+}
+
+export interface StoreWatch {
+  /** The store, with every call watched. */
+  readonly store: Store;
+  /** From the first call that failed until everything that was kept is written; undefined: all is well. */
+  outage(): Outage | undefined;
+  stop(): void;
+}
+
+export interface StoreWatchParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: Pick<Meter, 'storeUp'>;
+  /** Writes what was kept; called when the store answers again. A RetryableError: it is still away. */
+  catchUp(): Promise<void>;
+  onAway(outage: Outage): void;
+  onBack(outage: Outage): void;
+}
+
+const TICK_MS = 500;
+/** A call that is this many ticks old is not waited for. Ticks, not time: a pause of this process is not the store's. */
+const SILENT_TICKS = 20;
+/** They may take long, or wait for one that does. */
+const PATIENT: ReadonlySet<string | symbol> = new Set(['addResults', 'prune', 'results', 'lastResultTimes']);
+/** What a look takes and lets expire at once: a write that proves the store, and changes nothing. */
+const LOOK = { resource: 'store', owner: 'store-watch' } as const;
+
+export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
+  const { clock, log, meter, catchUp, onAway, onBack } = parts;
+  const waiting = new Set<{ ticks: number }>();
+  let outage: Outage | undefined;
+  /** Calls go through: it is up, or about to be. */
+  let open = true;
+  let looking: Promise<void> | undefined;
+  const timer = setInterval(tick, TICK_MS);
+  timer.unref();
+  meter.storeUp(true);
+
+  function leave(error: Error, forGood = false): void {
+    open = false;
+    if (outage && (outage.forGood || !forGood)) return;
+    outage = { since: outage?.since ?? clock.now(), error: messageOf(error), forGood };
+    log.error('store_away', { error, for_good: forGood });
+    meter.storeUp(false);
+    onAway(outage);
+  }
+
+  function tick(): void {
+    if (outage) {
+      if (!outage.forGood) looking ??= look().finally(() => (looking = undefined));
+      return;
+    }
+    for (const call of waiting) call.ticks += 1;
+    if ([...waiting].some(({ ticks }) => ticks >= SILENT_TICKS))
+      leave(new RetryableError('store_silent', `the store has not answered for ${(SILENT_TICKS * TICK_MS) / 1_000} s`));
+  }
+
+  /** It is back when a write is durable again and nothing waits any more. */
+  async function look(): Promise<void> {
+    try {
+      const now = clock.now();
+      await parts.store.acquireLock(LOOK.resource, LOOK.owner, now, now);
+      open = true;
+      await catchUp();
+    } catch (error) {
+      open = false;
+      if (!(error instanceof RetryableError)) log.error('store_look_failed', { error });
+      return;
+    }
+    if (open) back();
+  }
+
+  function back(): void {
+    const over = outage;
+    if (!over) return;
+    outage = undefined;
+    log.warn('store_back', { away_ms: clock.now() - over.since });
+    meter.storeUp(true);
+    onBack(over);
+  }
+
+  async function call<T>(work: () => Promise<T>, isPatient: boolean): Promise<T> {
+    if (!open) throw new RetryableError('store_away', `the store is away: ${outage?.error}`);
+    const waits = { ticks: 0 };
+    if (!isPatient) waiting.add(waits);
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof RetryableError) leave(error);
+      if (error instanceof PermanentError && error.code === 'store_lost') leave(error, true);
+      throw error;
+    } finally {
+      waiting.delete(waits);
+    }
+  }
+
+  return {
+    store: watched(parts.store, call),
+    outage: () => outage,
+    stop: () => clearInterval(timer),
+  };
+}
+
+type Call = <T>(work: () => Promise<T>, isPatient: boolean) => Promise<T>;
+
+/** Every method of the store through `call`, but the one that ends it. */
+function watched(store: Store, call: Call): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function' || name === 'close') return member;
+      // All methods of a Store return promises (ports.ts).
+      return (...parameters: unknown[]) =>
+        call(() => Reflect.apply(member, target, parameters) as Promise<unknown>, PATIENT.has(name));
+    },
+  });
+}
