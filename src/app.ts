@@ -73,7 +73,8 @@ export function createApp(options: AppOptions): App {
   }
 
   async function open(configuration: Configuration, log: RootLog): Promise<Store> {
-    const store = await openStore({ home: configuration.settings.home, clock, log });
+    const { home, store: settings } = configuration.settings;
+    const store = await openStore({ home, clock, log, ...settings });
     cleanups.push(() => store.close());
     return store;
   }
