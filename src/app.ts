@@ -82,7 +82,6 @@ export function createApp(options: AppOptions): App {
   async function listen(
     configuration: Configuration,
     runtime: Runtime,
-    store: Store,
     instruments: ReturnType<typeof createMeter>,
     log: RootLog,
   ): Promise<Server> {
@@ -99,7 +98,7 @@ export function createApp(options: AppOptions): App {
       ...{
         views: runtime.views,
         commands: runtime.commands,
-        store,
+        store: runtime.store,
         metrics: exposition,
         clock,
         log,
@@ -131,7 +130,7 @@ export function createApp(options: AppOptions): App {
       redact: redactor.redact,
       onLost: fail,
     });
-    const server = await listen(configuration, runtime, store, meter, log);
+    const server = await listen(configuration, runtime, meter, log);
     cleanups.push(() => runtime.stop());
     options.process.compactHeap();
     await runtime.start(configuration);

@@ -57,6 +57,8 @@ export interface RuntimeParts {
 export interface Runtime {
   readonly views: Views;
   readonly commands: Commands;
+  /** The store for whoever reads beside us: refused at once while it is away. */
+  readonly store: Store;
   start(configuration: Configuration): Promise<void>;
   /** Takes over a configuration that has loaded; returns the names of the probes that changed. */
   apply(configuration: Configuration): Promise<readonly string[]>;
@@ -213,6 +215,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   return {
     views,
     commands,
+    store,
     async start(first) {
       configuration = first;
       await desk.load();

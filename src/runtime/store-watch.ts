@@ -49,6 +49,8 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
   /** Calls go through: it is up, or about to be. */
   let open = true;
   let looking: Promise<void> | undefined;
+  /** Outages so far: a call that began before the last one ended says nothing about now. */
+  let outages = 0;
   const timer = setInterval(tick, TICK_MS);
   timer.unref();
   meter.storeUp(true);
@@ -78,10 +80,12 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
       const now = clock.now();
       await parts.store.acquireLock(LOOK.resource, LOOK.owner, now, now);
       open = true;
+      log.info('store_answers', { away_ms: now - (outage?.since ?? now) });
       await catchUp();
     } catch (error) {
       open = false;
-      if (!(error instanceof RetryableError)) log.error('store_look_failed', { error });
+      if (isForGood(error)) leave(error, true);
+      else log.debug('store_still_away', { error });
       return;
     }
     if (open) back();
@@ -91,6 +95,7 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
     const over = outage;
     if (!over) return;
     outage = undefined;
+    outages += 1;
     log.warn('store_back', { away_ms: clock.now() - over.since });
     meter.storeUp(true);
     onBack(over);
@@ -98,14 +103,14 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
 
   async function call<T>(work: () => Promise<T>, isPatient: boolean): Promise<T> {
     if (!open) throw new RetryableError('store_away', `the store is away: ${outage?.error}`);
-    const waits = { ticks: 0 };
+    const [waits, began] = [{ ticks: 0 }, outages];
     if (!isPatient) waiting.add(waits);
     try {
       return await work();
     } catch (error) {
-      if (error instanceof RetryableError) leave(error);
-      if (error instanceof PermanentError && error.code === 'store_lost') leave(error, true);
-      throw error;
+      if (!isAway(error)) throw error;
+      if (began === outages || isForGood(error)) leave(error, isForGood(error));
+      throw error instanceof RetryableError ? error : new RetryableError('store_away', error.message, { cause: error });
     } finally {
       waiting.delete(waits);
     }
@@ -116,6 +121,16 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
     outage: () => outage,
     stop: () => clearInterval(timer),
   };
+}
+
+/** A damaged row is the trouble of who reads it; what else only a person can mend keeps everybody from the store. */
+function isAway(error: unknown): error is RetryableError | PermanentError {
+  return error instanceof RetryableError || (error instanceof PermanentError && error.code !== 'store_damaged');
+}
+
+/** Its file failed, or another daemon holds it now: whoever goes on without examining it does harm. */
+function isForGood(error: unknown): error is PermanentError {
+  return error instanceof PermanentError && (error.code === 'store_lost' || error.code === 'store_locked');
 }
 
 type Call = <T>(work: () => Promise<T>, isPatient: boolean) => Promise<T>;
