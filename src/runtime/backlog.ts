@@ -19,7 +19,7 @@ export interface Backlog {
   count(): number;
   /** The store is away: nobody waits for an answer any longer. */
   release(): void;
-  /** Writes what waits, oldest first; a RetryableError leaves the rest as it is. */
+  /** Writes what waits now, oldest first; a RetryableError leaves the rest as it is. One at a time: a second call joins. */
   drain(): Promise<void>;
 }
 
@@ -37,6 +37,7 @@ export interface BacklogParts {
 export function createBacklog({ log, storeAway }: BacklogParts): Backlog {
   const waiting = new Map<string, Waiting>();
   const impatient = new Set<() => void>();
+  let draining: Promise<void> | undefined;
 
   function keep(task: Task<unknown>, underWay?: Promise<unknown>): 'kept' {
     const before = waiting.get(task.key);
@@ -78,6 +79,14 @@ export function createBacklog({ log, storeAway }: BacklogParts): Backlog {
     if (entry.task === task) waiting.delete(key);
   }
 
+  /** What comes meanwhile is not waited for: in a storm the end would never come. */
+  async function drain(): Promise<void> {
+    for (const key of [...waiting.keys()]) {
+      const entry = waiting.get(key);
+      if (entry) await settle(key, entry);
+    }
+  }
+
   return {
     async write(task) {
       if (storeAway() || waiting.has(task.key)) return keep(task);
@@ -91,9 +100,11 @@ export function createBacklog({ log, storeAway }: BacklogParts): Backlog {
     release() {
       for (const go of impatient) go();
     },
-    async drain() {
-      for (let next = waiting.entries().next(); !next.done; next = waiting.entries().next())
-        await settle(...next.value);
+    drain() {
+      draining ??= drain().finally(() => {
+        draining = undefined;
+      });
+      return draining;
     },
   };
 }

@@ -45,10 +45,13 @@ export function createStoreKeeper(parts: StoreKeeperParts): StoreKeeper {
 
   async function catchUp(): Promise<void> {
     await reread();
-    do {
-      await backlog.drain();
-      await flush();
-    } while (backlog.count() > 0);
+    await backlog.drain();
+    await flush();
+  }
+
+  /** What came while the rest was written; when the store goes away again it waits for its return. */
+  async function writeRest(): Promise<void> {
+    while (backlog.count() > 0 && !watch.outage()) await backlog.drain();
   }
 
   function onAway(outage: Outage): void {
@@ -72,6 +75,7 @@ export function createStoreKeeper(parts: StoreKeeperParts): StoreKeeper {
     onAway,
     onBack(outage) {
       recording = putOnRecord(outage).catch((error: unknown) => log.error('self_incident_not_stored', { error }));
+      writeRest().catch((error: unknown) => log.warn('kept_writes_wait', { error }));
       onBack();
     },
   });

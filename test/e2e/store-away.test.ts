@@ -3,7 +3,16 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Daemon, until } from '../estate/daemon.ts';
 import { fix, probe, probesFile, remediationsFile } from '../estate/definitions.ts';
 import { type PostgresServer, startPostgres } from '../estate/postgres.ts';
-import { incidentsOf, metricOf, pass, probeOf, type Scene, setScene, untilIncident, untilState } from '../estate/scene.ts';
+import {
+  incidentsOf,
+  metricOf,
+  pass,
+  probeOf,
+  type Scene,
+  setScene,
+  untilIncident,
+  untilState,
+} from '../estate/scene.ts';
 import { startTcpProxy, type TcpProxy } from '../estate/tcp-proxy.ts';
 
 let postgres: PostgresServer;
@@ -12,7 +21,7 @@ let scene: Scene | undefined;
 let databases = 0;
 
 beforeAll(async () => {
-  postgres = await startPostgres();
+  postgres = await startPostgres(['fsync=off']);
   proxy = await startTcpProxy(postgres.port);
 });
 afterEach(async () => {
@@ -47,7 +56,7 @@ async function started(): Promise<{ daemon: Daemon; scene: Scene; database: stri
   }));
   scene = set;
   const daemon = await set.start({ environment: { STORE_URL: url.href } });
-  await daemon.fetch(`/ping/${KEY}`);
+  await until(async () => (await daemon.fetch(`/ping/${KEY}`)).status === 200, { what: 'the key to be known' });
   for (const name of ['web', 'mended', 'job']) await untilState(daemon, name, 'up');
   return { daemon, scene: set, database };
 }
@@ -68,9 +77,60 @@ async function steadyAreUp(daemon: Daemon): Promise<boolean> {
   return probes.filter(({ name }) => name.startsWith('steady')).every(({ state }) => state === 'up');
 }
 
+describe('a connection to PostgreSQL that is silently gone', () => {
+  it('is noticed within its deadline, and the store is used again over a new one', async () => {
+    const { daemon } = await started();
+    proxy.swallow();
+    const began = performance.now();
+    await untilAway(daemon);
+    expect(performance.now() - began).toBeLessThan(25_000);
+    expect(await steadyAreUp(daemon)).toBe(true);
+    proxy.restore();
+    await untilBack(daemon);
+    expect(await lateStarts(daemon)).toBeLessThan(10);
+    expect(await steadyAreUp(daemon)).toBe(true);
+    expect(await metricOf(daemon, 'brainstem_store_dropped_results_total')).toBe(0);
+  }, 150_000);
+});
+
+describe('a PostgreSQL that is slow', () => {
+  it('delays no probe, neither when each message takes seconds nor when a table is locked', async () => {
+    const {
+      daemon,
+      scene: { targets },
+      database,
+    } = await started();
+    proxy.delay(2_500);
+    targets.set('web', 'broken');
+    const seen = targets.requests('steady-0').length;
+    await pass(6_000);
+    proxy.delay(0);
+    expect(targets.requests('steady-0').length).toBeGreaterThan(seen + 6);
+    await untilState(daemon, 'web', 'down');
+    await untilBack(daemon);
+
+    const lock =
+      'BEGIN; LOCK TABLE brainstem.transitions, brainstem.probe_states IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(14)';
+    const holding = postgres.psql(`${lock}; ROLLBACK`, database);
+    targets.set('web', 'ok');
+    const before = targets.requests('steady-0').length;
+    await holding;
+    expect(targets.requests('steady-0').length).toBeGreaterThan(before + 14);
+    await untilState(daemon, 'web', 'up');
+    await untilBack(daemon);
+    await untilIncident(daemon, 'web', 'over', ({ resolved_at }) => resolved_at !== undefined);
+    expect(await lateStarts(daemon)).toBeLessThan(10);
+    expect(await steadyAreUp(daemon)).toBe(true);
+    expect((await probeOf(daemon, 'web')).state).toBe('up');
+  }, 150_000);
+});
+
 describe('a PostgreSQL that is killed', () => {
   it('stops neither probes nor pings, blames no target, starts no fix, and is told from memory', async () => {
-    const { daemon, scene: { targets, alerts } } = await started();
+    const {
+      daemon,
+      scene: { targets, alerts },
+    } = await started();
     const looked = targets.requests('steady-0').length;
     await postgres.kill();
     await untilAway(daemon);
@@ -91,7 +151,9 @@ describe('a PostgreSQL that is killed', () => {
     expect(alerts.of('store')[0]?.text).toMatch(/it does not answer.*; down: mended$/);
     expect(targets.fixes()).toEqual([]);
     expect(alerts.of('mended')).toEqual([]);
-    expect(await metricOf(daemon, 'brainstem_remediation_refusals_total{reason="store_away",remediation="mend"}')).toBe(1);
+    expect(await metricOf(daemon, 'brainstem_remediation_refusals_total{remediation="mend",reason="store_away"}')).toBe(
+      1,
+    );
     expect(targets.requests('steady-0').length).toBeGreaterThan(looked + 3);
 
     await postgres.start();
@@ -108,47 +170,4 @@ describe('a PostgreSQL that is killed', () => {
     expect(await daemon.stop()).toBe(0);
     expect(await postgres.psql('SELECT body FROM brainstem.heartbeats', `away${databases}`)).toBe('kept');
   }, 120_000);
-});
-
-describe('a connection to PostgreSQL that is silently gone', () => {
-  it('is noticed within its deadline, and the store is used again over a new one', async () => {
-    const { daemon } = await started();
-    proxy.swallow();
-    const began = performance.now();
-    await untilAway(daemon);
-    expect(performance.now() - began).toBeLessThan(25_000);
-    expect(await steadyAreUp(daemon)).toBe(true);
-    proxy.restore();
-    await untilBack(daemon);
-    expect(await lateStarts(daemon)).toBeLessThan(10);
-    expect(await steadyAreUp(daemon)).toBe(true);
-    expect(await metricOf(daemon, 'brainstem_store_dropped_results_total')).toBe(0);
-  }, 150_000);
-});
-
-describe('a PostgreSQL that is slow', () => {
-  it('delays no probe, neither when each message takes seconds nor when a table is locked', async () => {
-    const { daemon, scene: { targets }, database } = await started();
-    proxy.delay(2_500);
-    targets.set('web', 'broken');
-    const seen = targets.requests('steady-0').length;
-    await pass(6_000);
-    proxy.delay(0);
-    expect(targets.requests('steady-0').length).toBeGreaterThan(seen + 6);
-    await untilState(daemon, 'web', 'down');
-    await untilBack(daemon);
-
-    const lock = 'BEGIN; LOCK TABLE brainstem.transitions, brainstem.probe_states IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(14)';
-    const holding = postgres.psql(`${lock}; ROLLBACK`, database);
-    targets.set('web', 'ok');
-    const before = targets.requests('steady-0').length;
-    await holding;
-    expect(targets.requests('steady-0').length).toBeGreaterThan(before + 14);
-    await untilState(daemon, 'web', 'up');
-    await untilBack(daemon);
-    await untilIncident(daemon, 'web', 'over', ({ resolved_at }) => resolved_at !== undefined);
-    expect(await lateStarts(daemon)).toBeLessThan(10);
-    expect(await steadyAreUp(daemon)).toBe(true);
-    expect((await probeOf(daemon, 'web')).state).toBe('up');
-  }, 150_000);
 });

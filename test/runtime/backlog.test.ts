@@ -87,6 +87,13 @@ it('lets nobody wait for an answer that does not come, and writes again only aft
   expect(tries).toEqual([false, true]);
 });
 
+it('does not wait for what comes while it writes', async () => {
+  isAway = true;
+  await backlog.write({ key: 'one', write: async () => void (await backlog.write(task('late'))) });
+  await backlog.drain();
+  expect([done, backlog.count()]).toEqual([[], 1]);
+});
+
 it('gives up a task that breaks, says so, and goes on with the next', async () => {
   isAway = true;
   await backlog.write({ key: 'broken', write: () => Promise.reject(new Error('a bug')) });

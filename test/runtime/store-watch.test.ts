@@ -85,7 +85,13 @@ it('takes a call without an answer for an absence', async () => {
   const silent = gate<void>();
   before = () => silent.promise;
   watch = createStoreWatch({
-    ...{ store: opened.store, clock: ownedClock(), log: quietLog, onAway: () => events.push('away'), onBack: () => undefined },
+    ...{
+      store: opened.store,
+      clock: ownedClock(),
+      log: quietLog,
+      onAway: () => events.push('away'),
+      onBack: () => undefined,
+    },
     ...{ meter: { storeUp: () => undefined }, catchUp: () => Promise.resolve() },
   });
   const entered = gate<void>();
@@ -121,10 +127,10 @@ it.each(['store_lost', 'store_locked'])('gives a store up for good that is %s', 
   expect(events).toContain('away for good');
 });
 
-it.each([
-  new AppError('store_statement', 'a bug of ours'),
-  new PermanentError('store_damaged', 'one row'),
-])('lets what says nothing about the store pass: $code', async (error) => {
-  expect(await fails(error)).toBe(error);
-  expect(watch.outage()).toBeUndefined();
-});
+it.each([new AppError('store_statement', 'a bug of ours'), new PermanentError('store_damaged', 'one row')])(
+  'lets what says nothing about the store pass: $code',
+  async (error) => {
+    expect(await fails(error)).toBe(error);
+    expect(watch.outage()).toBeUndefined();
+  },
+);

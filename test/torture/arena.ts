@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Daemon, freePort, type Home, homeAt, startDaemon } from '../estate/daemon.ts';
-import { startPostgres } from '../estate/postgres.ts';
 import { type FakeSlack, startFakeSlack } from '../estate/fake-slack.ts';
+import { startPostgres } from '../estate/postgres.ts';
 import { type Receiver, startReceiver } from '../estate/receiver.ts';
 import { type Service, startService } from '../estate/service.ts';
 import { TEST_TOKEN } from '../estate/stage.ts';
@@ -35,7 +35,7 @@ export interface ArenaOptions {
 
 export async function openArena({ folder, slackBurst, store }: ArenaOptions): Promise<Arena> {
   await mkdir(folder, { recursive: true });
-  const postgres = store === 'postgres' ? await startPostgres([], join(folder, 'postgres')) : undefined;
+  const postgres = store === 'postgres' ? await startPostgres(['fsync=off'], join(folder, 'postgres')) : undefined;
   const storeUrl = await postgres?.createDatabase('brainstem');
   const slack = await startFakeSlack({ journal: join(folder, 'slack.jsonl'), token: TEST_TOKEN });
   const bus = await startReceiver({ journal: join(folder, 'bus.jsonl') });

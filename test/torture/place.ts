@@ -6,6 +6,12 @@ const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now()
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 /** `url`: PostgreSQL; else the file of the home. */
-export function openPlace({ home = '/nonexistent', url }: { readonly home?: string; readonly url?: string }): Promise<Store> {
+export function openPlace({
+  home = '/nonexistent',
+  url,
+}: {
+  readonly home?: string;
+  readonly url?: string;
+}): Promise<Store> {
   return openStore({ home, clock, log: silent, ...(url !== undefined && { url }) });
 }

@@ -9,7 +9,13 @@ const START = Date.UTC(2026, 0, 1);
 const at = (seconds: number) => START + seconds * 1_000;
 const target = MOODY[0] as string;
 
-const transition = (id: number, from: 'unknown' | 'up' | 'down', to: 'up' | 'down', seconds: number, probe = target) => ({
+const transition = (
+  id: number,
+  from: 'unknown' | 'up' | 'down',
+  to: 'up' | 'down',
+  seconds: number,
+  probe = target,
+) => ({
   ...{ id, probe, from, to, at: at(seconds), reason: 'http_status' as const, summary: '' },
 });
 const entry = (id: number, kind: string, seconds: number) => ({
@@ -23,24 +29,26 @@ const alert = (event: string) => ({ ...alertOf(), eventId: event });
 const notification = (event: string) => ({
   ...{ id: 1, notifier: 'bus', alert: alert(event), state: 'sent' as const, createdAt: 0, dueAt: 0, tries: 1 },
 });
-const attempt = { ...anAttempt({ state: 'healed' }), probe: target, startedAt: at(26), actedAt: at(28), endedAt: at(29) };
+const attempt = {
+  ...anAttempt({ state: 'healed' }),
+  probe: target,
+  startedAt: at(26),
+  actedAt: at(28),
+  endedAt: at(29),
+};
 const everySecond = Array.from({ length: 60 }, (_, second) => at(second));
 
 /** An account without a fault: a break during an outage, mended after it by a fix. */
 const right: Evidence = {
   ...{ seed: 's', mishaps: [], locked: [], incidents: [], attempts: [attempt] },
-  outages: [{ from: at(10), until: at(20), kills: 1 }],
+  outages: [[{ from: at(10), until: at(20) }]],
   breaks: [{ target, from: at(12), until: at(27) }],
   fixes: [{ target, at: at(27) }],
   pieces: [{ from: at(0), until: at(60) }],
   lags: [{ starts: 100, late: 0, droppedResults: 0 }],
   bus: [delivery('one')],
   notifications: [notification('one')],
-  transitions: [
-    transition(1, 'unknown', 'up', 0),
-    transition(2, 'up', 'down', 13),
-    transition(3, 'down', 'up', 28),
-  ],
+  transitions: [transition(1, 'unknown', 'up', 0), transition(2, 'up', 'down', 13), transition(3, 'down', 'up', 28)],
   ownStory: [entry(1, 'opened', 10), entry(2, 'resolved', 21)],
   results: new Map([[target, everySecond]]),
 };
@@ -71,11 +79,17 @@ it.each<[string, Partial<Evidence>]>([
     'every mending is UP on record, with its time',
     { transitions: right.transitions.map((each) => (each.id === 3 ? { ...each, at: at(40) } : each)) },
   ],
-  ['each state follows from the one before', { transitions: [transition(0, 'unknown', 'up', 0), ...right.transitions] }],
+  [
+    'each state follows from the one before',
+    { transitions: [transition(0, 'unknown', 'up', 0), ...right.transitions] },
+  ],
   ['each outage is one incident of our own', { ownStory: [] }],
   ['each outage is one incident of our own', { ownStory: [...right.ownStory, ...right.ownStory] }],
   ['each outage is one incident of our own', { ownStory: [entry(1, 'opened', 10)] }],
-  ['each outage is one incident of our own', { ownStory: [...right.ownStory, entry(3, 'reopened', 40), entry(4, 'resolved', 41)] }],
+  [
+    'each outage is one incident of our own',
+    { ownStory: [...right.ownStory, entry(3, 'reopened', 40), entry(4, 'resolved', 41)] },
+  ],
   [
     'probing never stops, and every result is kept',
     { results: new Map([[target, everySecond.filter((time) => time < at(10) || time > at(20))]]) },
@@ -85,7 +99,10 @@ it.each<[string, Partial<Evidence>]>([
     { fixes: [{ target, at: at(15) }], attempts: [{ ...attempt, startedAt: at(14), actedAt: at(16) }] },
   ],
   ['every run of a fix is an attempt on record', { attempts: [] }],
-  ['every run of a fix is an attempt on record', { attempts: [attempt, { ...attempt, startedAt: at(40), endedAt: at(41) }] }],
+  [
+    'every run of a fix is an attempt on record',
+    { attempts: [attempt, { ...attempt, startedAt: at(40), endedAt: at(41) }] },
+  ],
   ['no attempt, incident or lock is left', { incidents: [anIncident()] }],
   ['no attempt, incident or lock is left', { locked: ['healed-0'] }],
   ['every alert on record was heard', { bus: [] }],

@@ -8,6 +8,8 @@ import type { Span } from './ordeal.ts';
 const CONFIRMED_WITHIN_MS = 2 * EVERY_MS + TIMEOUT_MS + 3_000;
 /** A call that was under way when the server died, and a fix that had begun. */
 const SLACK_MS = 2_000;
+/** Between the act of the campaign and its note of the time. */
+const NOTED_MS = 50;
 /** The longest time without a result of a probe: probing never stops. */
 const GAP_MS = 4_000;
 
@@ -20,7 +22,9 @@ export function judge(evidence: Evidence): readonly Finding[] {
     ...[noFixWhileAway, everyRunIsOnRecord, nothingIsLeft, everythingIsTold, nothingElseIsTold].map((rule) =>
       rule(evidence),
     ),
-    finding('no result is dropped', evidence.lags, ({ droppedResults }) => say(droppedResults > 0, `${droppedResults}`)),
+    finding('no result is dropped', evidence.lags, ({ droppedResults }) =>
+      say(droppedResults > 0, `${droppedResults}`),
+    ),
   ];
 }
 
@@ -60,11 +64,14 @@ function transitionsFollow({ transitions }: Evidence): Finding {
 function oneOwnIncident({ outages, ownStory }: Evidence): Finding {
   const begun = ownStory.filter(({ kind }) => kind === 'opened' || kind === 'reopened');
   const ended = ownStory.filter(({ kind }) => kind === 'resolved');
-  const each = finding('each outage is one incident of our own', outages, (outage) => {
-    const times = begun.filter(({ at }) => covers(outage, at, SLACK_MS)).length;
-    return say(times < 1 || times > outage.kills, `the outage of ${outage.from}: ${times} times`);
+  const kills = outages.flat();
+  const killOf = (at: number) => kills.findLast(({ from }) => at >= from - NOTED_MS);
+  const each = finding('each outage is one incident of our own', outages, (downs) => {
+    const times = downs.map((down) => begun.filter(({ at }) => killOf(at) === down).length);
+    const wrong = times.every((count) => count === 0) || times.some((count) => count > 1);
+    return say(wrong, `the outage of ${downs[0]?.from} began ${times.join(' and ')} times`);
   });
-  const strange = begun.filter(({ at }) => !outages.some((outage) => covers(outage, at, SLACK_MS)));
+  const strange = begun.filter(({ at }) => at > (killOf(at)?.until ?? 0) + SLACK_MS);
   const unended = say(begun.length !== ended.length, `${begun.length} began, ${ended.length} ended`);
   return { ...each, violations: [...each.violations, ...strange.map(({ at }) => `none at ${at}`), ...unended] };
 }
@@ -81,7 +88,7 @@ function probingGoesOn({ results, pieces }: Evidence): Finding {
 
 function noFixWhileAway({ fixes, outages }: Evidence): Finding {
   return finding('no fix begins while the store is away', fixes, ({ target, at }) => {
-    const outage = outages.find(({ from, until }) => at > from + SLACK_MS && at < until);
+    const outage = outages.flat().find(({ from, until }) => at > from + SLACK_MS && at < until);
     return say(outage !== undefined, `mend-${target} ran at ${at}, the store was away since ${outage?.from}`);
   });
 }
@@ -129,7 +136,7 @@ function say(isWrong: boolean, what: string): readonly string[] {
 }
 
 function covers({ from, until }: Span, at: number, slackMs: number): boolean {
-  return at >= from - 50 && at <= until + slackMs;
+  return at >= from - NOTED_MS && at <= until + slackMs;
 }
 
 function follows(at: number, from: number): boolean {

@@ -22,10 +22,8 @@ export interface Span {
   readonly until: number;
 }
 
-/** From the kill until the server answered again. Some are killed again before the daemon may have come back. */
-export interface Outage extends Span {
-  readonly kills: number;
-}
+/** Each kill, until the server answered again. Some servers are killed again before the daemon may have come back. */
+export type Outage = readonly Span[];
 
 export interface Break extends Span {
   readonly target: string;
@@ -86,21 +84,21 @@ export async function suffer(
 }
 
 export function killsOf(outages: readonly Outage[]): number {
-  return outages.reduce((sum, { kills }) => sum + kills, 0);
+  return outages.flat().length;
 }
 
 /** Now and then once more before the daemon has written down what it kept, or while it does. */
 async function outage({ postgres }: Arena, random: Random): Promise<Outage> {
-  const from = Date.now();
-  let kills = 0;
+  const downs: Span[] = [];
   do {
-    if (kills > 0) await sleep(random.between(0, 1_500));
+    if (downs.length > 0) await sleep(random.between(0, 1_500));
+    const from = Date.now();
     await postgres.kill();
-    kills += 1;
     await sleep(random.between(1_000, 4_000));
     await postgres.start();
+    downs.push({ from, until: Date.now() });
   } while (random.chance(0.2));
-  return { from, until: Date.now(), kills };
+  return downs;
 }
 
 async function untilBack(daemon: Daemon): Promise<void> {
@@ -109,7 +107,7 @@ async function untilBack(daemon: Daemon): Promise<void> {
 }
 
 /** Long enough to be confirmed, and to be seen as over, on a machine that has other work to do. */
-const MOOD_MS = [6_000, 14_000] as const;
+const MOOD_MS = [8_000, 16_000] as const;
 
 /** One target that breaks now and then until all is over; then it is well. */
 async function moods({ targets }: Arena, target: string, { seed, pieces }: Progress, over: AbortSignal) {

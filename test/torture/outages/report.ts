@@ -10,7 +10,10 @@ export function report(evidence: Evidence, findings: readonly Finding[]): string
 }
 
 function facts({ seed, pieces, outages, breaks, fixes, transitions, results, bus, ownStory, lags }: Evidence) {
-  const lasted = outages.map(lengthOf).sort((one, other) => one - other);
+  const lasted = outages
+    .flat()
+    .map(lengthOf)
+    .sort((one, other) => one - other);
   const starts = lags.reduce((sum, lag) => sum + lag.starts, 0);
   const late = lags.reduce((sum, lag) => sum + lag.late, 0);
   const runs = [...results.values()].reduce((sum, times) => sum + times.length, 0);
