@@ -8,6 +8,7 @@ import { addDaemonCommands } from './daemon-commands.ts';
 import type { CliIo } from './io.ts';
 import { plainLines } from './print.ts';
 import type { RunParts } from './run.ts';
+import { addStoreCommands } from './store-commands.ts';
 
 /** What of the process the commands need, besides the terminal. */
 export type ProgramParts = Omit<RunParts, 'home'>;
@@ -52,6 +53,7 @@ function createProgram(io: CliIo, parts: ProgramParts, exit: Exit): Command {
   addDefinitionCommands(program, io, exit);
   addProbe(program, io, parts, exit);
   addDaemonCommands(program, io, exit);
+  addStoreCommands(program, io, parts.clock, exit);
   return example(
     program,
     'brainstem run                 the daemon, in the foreground',

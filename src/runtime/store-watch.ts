@@ -135,12 +135,15 @@ function isForGood(error: unknown): error is PermanentError {
 
 type Call = <T>(work: () => Promise<T>, isPatient: boolean) => Promise<T>;
 
-/** Every method of the store through `call`, but the one that ends it. */
+/** Ends the store, or reads it piece by piece: whoever reads hears of a failure. */
+const UNWATCHED: ReadonlySet<string | symbol> = new Set(['close', 'backup']);
+
+/** Every other method of the store through `call`. */
 function watched(store: Store, call: Call): Store {
   return new Proxy(store, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
-      if (typeof member !== 'function' || name === 'close') return member;
+      if (typeof member !== 'function' || UNWATCHED.has(name)) return member;
       // All methods of a Store return promises (ports.ts).
       return (...parameters: unknown[]) =>
         call(() => Reflect.apply(member, target, parameters) as Promise<unknown>, PATIENT.has(name));

@@ -1,11 +1,17 @@
 /** The seam between the portable queries and the database beneath them. */
 import type { Dialect, Kysely, Transaction } from 'kysely';
+import type { Cell } from './cell.ts';
 import type { Database } from './schema.ts';
+import type { TableFacts } from './tables.ts';
 
 /** What differs in the definition of a table from one database to the next. */
 export interface Ddl {
   /** Type of an id that the database counts upwards and never gives twice. */
   readonly identity: string;
+  /** Statements that write down beside a table what it is for; none where a database has no place for that. */
+  comments(table: string, facts: TableFacts): readonly string[];
+  /** Statements after which the ids of a table go on behind the rows that were put into it with theirs. */
+  continueIds(table: string): readonly string[];
 }
 
 export interface Engine {
@@ -16,7 +22,17 @@ export interface Engine {
   usedBytes(): Promise<number>;
   /** Gives much free room back to the file system, in small steps between which others get their turn. */
   reclaim(): Promise<void>;
+  snapshot(): Promise<Snapshot>;
   /** Lets those who wait finish first. */
+  close(): Promise<void>;
+}
+
+/** Decisions as they were at one moment, while others go on. Of the results all that were there then, and perhaps newer ones. */
+export interface Snapshot {
+  /** In pages, in the order of the first column. */
+  rows(table: string): AsyncIterable<readonly Readonly<Record<string, Cell>>[]>;
+  /** In pages; none when the table is gone. */
+  results(table: string): AsyncIterable<readonly DayRow[]>;
   close(): Promise<void>;
 }
 

@@ -3,10 +3,11 @@ import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AppError, codeOf, messageOf, PermanentError } from '../errors.ts';
 import type { Clock, Log, Store } from '../ports.ts';
+import type { RowCounts } from './backup/format.ts';
 import type { Engine } from './engine.ts';
 import { WorkerClient } from './sqlite/client.ts';
 import { sqliteEngine } from './sqlite/engine.ts';
-import { createStore } from './store.ts';
+import { createStore, restoreStore } from './store.ts';
 
 export interface StoreOptions {
   /** Absolute path. The file is `<home>/data/brainstem.db`; folder and file are for their owner alone. */
@@ -34,13 +35,29 @@ interface Opened {
  * `store_refused` (a wrong password, no such database), `store_unsupported`. RetryableError: `store_away`.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { clock, log, url } = options;
+  const { clock, log } = options;
   const startedAt = clock.monotonic();
-  const { engine, where } = url === undefined ? await openFile(options.home) : await openDatabase(url, options);
-  const { store, schema } = await createStore(engine, clock.now());
+  const { engine, where } = await openEngine(options);
+  const { store, schema } = await createStore(engine, clock);
   if (schema.from !== schema.to) log.info('store_migrated', { ...where, ...schema });
   log.info('store_opened', { ...where, schema: schema.to, ms: Math.round(clock.monotonic() - startedAt) });
   return store;
+}
+
+/**
+ * Puts a backup in the place of all that the store of a home holds, or changes nothing. Resolves to the rows of each table.
+ * Errors: as `openStore`; UsageError `backup_unreadable`; ConflictError `store_not_empty` without `force`.
+ */
+export async function restoreBackup(
+  options: StoreOptions,
+  backup: { readonly file: AsyncIterable<Uint8Array>; readonly force: boolean },
+): Promise<RowCounts> {
+  const { engine } = await openEngine(options);
+  return restoreStore(engine, options.clock, backup);
+}
+
+function openEngine(options: StoreOptions): Promise<Opened> {
+  return options.url === undefined ? openFile(options.home) : openDatabase(options.url, options);
 }
 
 /** Nothing of PostgreSQL is loaded before it is needed. */

@@ -179,7 +179,7 @@ it('rejects what waits and all that follows once its thread is gone, and leaves 
   await withHome(async (home) => {
     await filledHome(home);
     const client = await WorkerClient.open(fileOf(home));
-    const { store } = await createStore(sqliteEngine(client), 0);
+    const { store } = await createStore(sqliteEngine(client), { now: () => 0 });
     const inTransaction = store.transaction(async (queries) => {
       await queries.saveProbeState(state({ probe: 'half' }));
       await client.abandon('for the test', undefined);

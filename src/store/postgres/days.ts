@@ -2,6 +2,8 @@
 import { sql } from 'kysely';
 import { AppError } from '../../errors.ts';
 import type { DayRow, DayTables } from '../engine.ts';
+import { DAY_TABLE } from '../tables.ts';
+import { commentsOn } from './comments.ts';
 import { SessionConnection } from './dialect.ts';
 
 /**
@@ -17,6 +19,11 @@ const COLUMNS: readonly (readonly [name: string, type: string, of: (row: DayRow)
   ['outcome', 'smallint', ({ verdict, error, reason }) => number(verdict + 4 * error + 8 * reason)],
   ['more', 'bytea', ({ more }) => (more === null ? 'NULL' : `"\\\\x${Buffer.from(more).toString('hex')}"`)],
 ];
+
+/** What stands in the columns, as a DayRow. */
+export const DAY_ROW = `series_id AS "seriesId", at_ms AS "sinceMidnight", latency_us AS "latencyUs",
+  outcome & 3 AS verdict, outcome >> 3 AS reason, (outcome >> 2) & 1 AS error,
+  value_1 AS value1, value_2 AS value2, more`;
 
 /** Pages of 8 KiB that one entry of the index stands for: some 4,000 results. */
 const PAGES_PER_RANGE = 32;
@@ -39,6 +46,7 @@ export const postgresDays: DayTables = {
     await sql`
       CREATE INDEX IF NOT EXISTS ${sql.id(`${table}_at`)} ON ${sql.table(table)}
       USING brin (at_ms) WITH (pages_per_range = ${sql.lit(PAGES_PER_RANGE)}, autosummarize = on)`.execute(db);
+    for (const comment of commentsOn(table, DAY_TABLE)) await sql.raw(comment).execute(db);
   },
 
   async insert(transaction, table, rows) {
@@ -52,9 +60,7 @@ export const postgresDays: DayTables = {
 
   async read(db, table, { seriesIds, first, end, limit }) {
     const { rows } = await sql<DayRow>`
-      SELECT DISTINCT ON (at_ms, series_id) series_id, at_ms AS since_midnight, latency_us,
-        outcome & 3 AS verdict, outcome >> 3 AS reason, (outcome >> 2) & 1 AS error,
-        value_1 AS value1, value_2 AS value2, more
+      SELECT DISTINCT ON (at_ms, series_id) ${sql.raw(DAY_ROW)}
       FROM ${sql.table(table)}
       WHERE at_ms >= ${first} AND at_ms < ${end} AND series_id IN (${sql.join(seriesIds)})
       ORDER BY at_ms DESC, series_id

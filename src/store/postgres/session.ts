@@ -56,6 +56,10 @@ export class PostgresSession {
     this.#watch(connection);
   }
 
+  get url(): string {
+    return this.#options.url;
+  }
+
   get place(): string {
     return this.#connection.place;
   }

@@ -14,7 +14,7 @@ interface Waiting {
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 8 } as const;
 
 export class WorkerClient {
-  readonly #file: string;
+  readonly file: string;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = OPENING;
@@ -33,7 +33,7 @@ export class WorkerClient {
   }
 
   private constructor(file: string) {
-    this.#file = file;
+    this.file = file;
     this.#worker = new Worker(createRequire(import.meta.url).resolve('#store-worker'), {
       workerData: { file },
       resourceLimits: WORKER_LIMITS,
@@ -80,7 +80,7 @@ export class WorkerClient {
   }
 
   #fail(failure: Failure, waiting: Waiting | undefined): void {
-    const error = storeError(this.#file, failure);
+    const error = storeError(this.file, failure);
     waiting?.reject(error);
     if (lostFile(failure)) void this.abandon('the disk lost what was written', error);
   }

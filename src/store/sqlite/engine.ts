@@ -4,8 +4,13 @@ import { Turnstile } from '../turnstile.ts';
 import type { WorkerClient } from './client.ts';
 import { sqliteDays } from './days.ts';
 import { workerDialect } from './dialect.ts';
+import { sqliteSnapshot } from './snapshot.ts';
 
-const DDL: Ddl = { identity: 'integer PRIMARY KEY AUTOINCREMENT' };
+const DDL: Ddl = {
+  identity: 'integer PRIMARY KEY AUTOINCREMENT',
+  comments: () => [],
+  continueIds: () => [],
+};
 
 /** 2 MiB of pages at a time, so that a decision waits no longer than for that. */
 const RECLAIM_PAGES = 512;
@@ -33,6 +38,7 @@ export function sqliteEngine(client: WorkerClient): Engine {
         await turnstile.pass(() => client.call(RECLAIM));
       }
     },
+    snapshot: () => sqliteSnapshot(client, turnstile),
     close: () => turnstile.pass(() => client.close()),
   };
 }

@@ -30,3 +30,8 @@ export type Response = { readonly answer: Answer } | { readonly failure: Failure
 
 /** The answer to opening the file, which is asked by starting the worker. */
 export const OPENING = 0;
+
+/** Where a backup keeps decisions as they were when it began, beside the file. */
+export function snapshotOf(file: string): string {
+  return `${file}-snapshot`;
+}
