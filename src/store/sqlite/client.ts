@@ -86,7 +86,7 @@ export class WorkerClient {
   }
 
   #leave(why: string, cause?: unknown): void {
-    this.#away ??= new PermanentError('store_lost', `${why}: the next start examines ${this.#file}`, { cause });
+    this.#away ??= new PermanentError('store_lost', `${why}: the next start examines ${this.file}`, { cause });
     for (const { reject } of this.#waiting.values()) reject(this.#away);
     this.#waiting.clear();
   }
