@@ -28,8 +28,9 @@ const PARTS: readonly Part[] = [
   {
     package: 'postgresql-15',
     provides: '/usr/lib/postgresql/15/bin/postgres',
-    suites: ['store/postgres*', 'e2e/postgres*'],
+    suites: ['e2e/store-away', 'e2e/store-outages', 'store/postgres*', 'e2e/postgres*'],
   },
+  { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];
 
