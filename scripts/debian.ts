@@ -60,12 +60,20 @@ const PARTS: readonly Part[] = [
   {
     package: 'postgresql-15',
     provides: '/usr/lib/postgresql/15/bin/postgres',
-    suites: ['probe-types/postgres*', ...POSTGRES],
+    suites: [
+      'probe-types/postgres*',
+      ...POSTGRES,
+      'e2e/store-away',
+      'e2e/store-outages',
+      'store/postgres*',
+      'e2e/postgres*',
+    ],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
+  { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
 ];
 
 export function missingParts(): readonly Part[] {

@@ -43,6 +43,8 @@ export interface App {
   /** Errors: ConfigurationError, PermanentError (a store that is locked, damaged or newer), a port in use. */
   start(): Promise<{ readonly url: string; readonly probes: number; readonly configuration: Configuration }>;
   reload(by: string): Promise<ReloadOutcome>;
+  /** Resolves when the daemon cannot go on, such as without its store: stop it, and say why. */
+  readonly failed: Promise<Error>;
   /** Drains and closes everything, in reverse order. Idempotent. */
   stop(): Promise<void>;
 }
@@ -64,6 +66,10 @@ export function createApp(options: AppOptions): App {
     | undefined;
   let reloading: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
 
   async function load(): Promise<Configuration> {
     const configuration = await loadConfiguration(home, { registries, environment });
@@ -90,7 +96,8 @@ export function createApp(options: AppOptions): App {
   }
 
   async function open(configuration: Configuration, log: RootLog): Promise<Store> {
-    const store = await openStore({ home: configuration.settings.home, clock, log });
+    const { home, store: settings } = configuration.settings;
+    const store = await openStore({ home, clock, log, ...settings });
     cleanups.push(() => store.close());
     return store;
   }
@@ -98,7 +105,6 @@ export function createApp(options: AppOptions): App {
   async function listen(
     configuration: Configuration,
     runtime: Runtime,
-    store: Store,
     instruments: Instruments,
     log: RootLog,
   ): Promise<Server> {
@@ -115,7 +121,7 @@ export function createApp(options: AppOptions): App {
       ...{
         views: runtime.views,
         commands: runtime.commands,
-        store,
+        store: runtime.store,
         metrics: exposition,
         clock,
         log,
@@ -144,8 +150,9 @@ export function createApp(options: AppOptions): App {
     const runtime = createRuntime({
       ...{ store, registries, clock, log, meter: meter.meter, random, reload, environment, process: options.process },
       redact: redactor.redact,
+      onLost: fail,
     });
-    const server = await listen(configuration, runtime, store, meter, log);
+    const server = await listen(configuration, runtime, meter, log);
     cleanups.push(() => runtime.stop());
     options.process.compactHeap();
     await runtime.start(configuration);
@@ -230,6 +237,7 @@ export function createApp(options: AppOptions): App {
       }
     },
     reload,
+    failed,
     stop() {
       stopped ??= cleanUp();
       return stopped;

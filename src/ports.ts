@@ -361,6 +361,11 @@ export interface Store extends StoreQueries {
     keep: { readonly resultsMs: number; readonly maxBytes: number },
     now: number,
   ): Promise<{ readonly oldestAt?: number; readonly bytes: number }>;
+  /**
+   * The bytes of a backup file (gzip), made as they are taken, while everything else goes on: decisions as they are now, and
+   * every result that is stored by now. ConflictError `backup_running`: one at a time.
+   */
+  backup(): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 

@@ -33,6 +33,12 @@ const later = () =>
     .optional()
     .describe('Not supported by this version yet');
 
+function isPostgresUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPostgres = url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
+  return isPostgres && url.pathname.length > 1;
+}
+
 function isUnused(value: unknown): boolean {
   return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
 }
@@ -178,12 +184,11 @@ export const brainstemSchema = z.strictObject({
     token: secret().optional().describe('Bearer token; needed to listen elsewhere than on loopback'),
   }).prefault({}),
   store: section({
-    url: z
-      .string()
-      .refine(() => false, 'is not supported by this version yet; without it an SQLite file in data/ is the store')
+    url: secret()
+      .refine(isPostgresUrl, 'must be a URL such as postgres://USER:PASSWORD@HOST:5432/DATABASE')
       .optional()
-      .describe('Not supported by this version yet'),
-  }).optional(),
+      .describe('PostgreSQL. Default: an SQLite file in data/'),
+  }).prefault({}),
   log: section({
     level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
     papertrail: papertrail.optional(),

@@ -75,7 +75,7 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       publicUrl: (keys.http.public_url ?? localUrl(listen)).replace(/\/+$/, ''),
       ...(keys.http.token !== undefined && { token: keys.http.token }),
     },
-    store: {},
+    store: { ...(keys.store.url !== undefined && { url: keys.store.url }) },
     log: logOf(keys.log),
     healing: {
       mode: keys.healing.mode,
