@@ -28,7 +28,7 @@ const PARTS: readonly Part[] = [
   {
     package: 'postgresql-15',
     provides: '/usr/lib/postgresql/15/bin/postgres',
-    suites: ['store/postgres*', 'e2e/postgres*'],
+    suites: ['store/postgres*', 'e2e/postgres*', 'e2e/crash'],
   },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];

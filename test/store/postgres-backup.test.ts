@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -120,6 +120,17 @@ it('moves from SQLite to PostgreSQL and back without losing a row of any table',
   const after = await using(third, backUp);
   expect(rowsOf(between)).toStrictEqual(rowsOf(before));
   expect(rowsOf(after)).toStrictEqual(rowsOf(before));
+});
+
+it('clears away what a backup that was killed left beside the file', async () => {
+  const place = inFile();
+  await using(place, fill);
+  const left = join(place.home, 'data', 'brainstem.db-snapshot');
+  await writeFile(left, 'left over');
+  await using(place, async (store) => {
+    await expect(readFile(left)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(rowsOf(await backUp(store))['incidents']).toHaveLength(2);
+  });
 });
 
 describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
