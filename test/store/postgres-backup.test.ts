@@ -165,7 +165,15 @@ describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
         }
         parts.push(part);
       }
-      expect(rowsOf(Buffer.concat(parts))['probe_states']).toHaveLength(1);
+      const file = Buffer.concat(parts);
+      expect(rowsOf(file)['probe_states']).toHaveLength(1);
+      await restoreTo(await newPlace(), file);
+      const series = linesOf(file).flatMap((line) =>
+        'table' in line && line.table === 'result_series' ? line.rows : [],
+      );
+      const known = new Set(series.map(({ id }) => id));
+      for (const line of linesOf(file))
+        for (const [seriesId] of 'day' in line ? line.results : []) expect(known).toContain(seriesId);
       expect(rowsOf(await backUp(store))['probe_states']).toHaveLength(2);
     });
     if (place.url === undefined) expect(await readdir(join(place.home, 'data'))).toStrictEqual(['brainstem.db']);
