@@ -224,6 +224,26 @@ describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
     expect(rowsOf(await using(place, backUp))).toStrictEqual(before);
   });
 
+  it('is brought to the present schema when it is older', async () => {
+    const place = await newPlace();
+    const file = await using(inFile(), async (store) => {
+      await store.insertIncident(incident());
+      return backUp(store);
+    });
+    // As the first schema was: without a history of results.
+    const lines = linesOf(file).flatMap((line): object[] => {
+      if ('format' in line) return [{ ...line, schema: 1 }];
+      if ('table' in line && line.table === 'schema_migrations') return [{ ...line, rows: line.rows.slice(0, 1) }];
+      return [line];
+    });
+    lines.splice(-1, 1, { end: true, counts: { schema_migrations: 1, incidents: 1 } });
+    await restoreTo(place, gzipSync(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
+    await using(place, async (store) => {
+      expect(await store.openIncidents()).toHaveLength(1);
+      await store.addResults([result()]);
+    });
+  });
+
   it('is not restored while a daemon holds the store', async () => {
     const place = await newPlace();
     await using(place, async (store) => {

@@ -14,6 +14,7 @@ export async function addResults(
   dictionary: SeriesDictionary,
   results: readonly Result[],
 ): Promise<void> {
+  if (results.length === 0) return;
   const days = byDay(results);
   const addAll = async (connection: Kysely<Database>) => {
     for (const [day, ofDay] of days) await addDay(connection, engine, dictionary, day, ofDay);
