@@ -67,6 +67,7 @@ const PARTS: readonly Part[] = [
       'e2e/store-outages',
       'store/postgres*',
       'e2e/postgres*',
+      'e2e/crash',
     ],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },

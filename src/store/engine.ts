@@ -1,5 +1,5 @@
 /** The seam between the portable queries and the database beneath them. */
-import type { Dialect, Kysely, Transaction } from 'kysely';
+import type { Dialect, Kysely } from 'kysely';
 import type { Cell } from './cell.ts';
 import type { Database } from './schema.ts';
 import type { TableFacts } from './tables.ts';
@@ -58,8 +58,10 @@ export interface DayRow {
 export interface DayTables {
   /** Makes the table when there is none. */
   create(db: Kysely<Database>, table: string): Promise<void>;
+  /** True: `insert` is one statement, which is all or nothing without a transaction around it. */
+  readonly insertsWhole: boolean;
   /** As one message to the database. */
-  insert(transaction: Transaction<Database>, table: string, rows: readonly DayRow[]): Promise<void>;
+  insert(db: Kysely<Database>, table: string, rows: readonly DayRow[]): Promise<void>;
   /** Newest first; `first` inclusive and `end` exclusive, in milliseconds since midnight. */
   read(
     db: Kysely<Database>,

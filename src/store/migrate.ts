@@ -26,14 +26,14 @@ export async function migrate(
   return { from, to: migrations.length };
 }
 
-/** Every step that is still to be made, within a transaction of the caller. */
+/** Every step up to a version that is still to be made, within a transaction of the caller. */
 export async function applySteps(
   transaction: Transaction<Database>,
   ddl: Ddl,
   migrations: readonly Migration[],
-  now: number,
+  { upTo, now }: { readonly upTo: number; readonly now: number },
 ): Promise<void> {
-  for (let version = (await recordedVersion(transaction)) + 1; version <= migrations.length; version++) {
+  for (let version = (await recordedVersion(transaction)) + 1; version <= upTo; version++) {
     await applyStep(transaction, ddl, migrations, version, now);
   }
 }

@@ -52,20 +52,24 @@ export async function restoreBackup(
   options: StoreOptions,
   backup: { readonly file: AsyncIterable<Uint8Array>; readonly force: boolean },
 ): Promise<RowCounts> {
-  const { engine } = await openEngine(options);
+  const { engine } = await openEngine(options, RESTORE_DEADLINE_MS);
   return restoreStore(engine, options.clock, backup);
 }
 
-function openEngine(options: StoreOptions): Promise<Opened> {
-  return options.url === undefined ? openFile(options.home) : openDatabase(options.url, options);
+/** Of one statement: a day of a large estate takes a while to be counted. */
+const RESTORE_DEADLINE_MS = 10 * 60_000;
+
+function openEngine(options: StoreOptions, deadlineMs?: number): Promise<Opened> {
+  return options.url === undefined ? openFile(options.home) : openDatabase(options.url, options, deadlineMs);
 }
 
 /** Nothing of PostgreSQL is loaded before it is needed. */
-async function openDatabase(url: string, { log, onLost }: StoreOptions): Promise<Opened> {
+async function openDatabase(url: string, { log, onLost }: StoreOptions, deadlineMs?: number): Promise<Opened> {
   const { PostgresSession } = await import('./postgres/session.ts');
   const { postgresEngine } = await import('./postgres/engine.ts');
   const session = await PostgresSession.open({
     url,
+    ...(deadlineMs !== undefined && { deadlineMs }),
     onLost(error) {
       log.warn('store_lost', { error });
       onLost?.(error);

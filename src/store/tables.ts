@@ -38,6 +38,8 @@ export const TABLES: Readonly<Record<string, TableFacts>> = {
       reopened: 'how often it came back',
       healed_by: 'the remediation that the probe proved',
       exhausted: '1: no fix is left to try',
+      withheld: 'the alert that people are owed when a silence, or flapping, is over',
+      withheld_by: 'what kept it from them: silence or flapping',
     },
     self: 'parent_id',
   },
@@ -65,6 +67,12 @@ export const TABLES: Readonly<Record<string, TableFacts>> = {
   },
   disarmed: { about: 'a remediation that spent its limit' },
   healing_freeze: { about: 'at most one: all healing is frozen' },
+  silences: {
+    isNumbered: true,
+    about: 'what people asked not to hear of, why, and until when',
+    columns: { matchers: 'JSON: all of them must hold', expired_at: 'ended by hand before ends_at' },
+  },
+  vital_sign: { about: 'one row: when the watchdog last saw that the store takes a write' },
   notifications: {
     isNumbered: true,
     about: 'the outbox: an alert for a notifier, pending, sent or dropped',

@@ -281,6 +281,19 @@ describe('a home', () => {
   });
 });
 
+test('the URL of the store is a secret as a whole, its password too, and the name of its user alone is none', async () => {
+  const withPassword = ['postgres://somebody', 'pass%21word@db.example/brainstem'].join(':');
+  const { settings, secrets } = await load(
+    { 'brainstem.yml': `store: { url: "\${DATABASE_URL:-}" }` },
+    { DATABASE_URL: withPassword },
+  );
+  expect(settings.store).toEqual({ url: withPassword });
+  expect(secrets).toEqual(['pass%21word', 'pass!word', withPassword].sort());
+  const named = await load({ 'brainstem.yml': 'store: { url: "postgres://postgres@localhost/brainstem" }' });
+  expect(named.secrets).toEqual(['postgres://postgres@localhost/brainstem']);
+  expect((await load({ 'brainstem.yml': `store: { url: "\${DATABASE_URL:-}" }` })).settings.store).toEqual({});
+});
+
 describe('warns of healing the PostgreSQL that holds the own store', () => {
   const remediation = (name: string, spec: string) =>
     `  - { name: ${name}, ${spec}, timeout: 10s, verify_within: 1m, cooldown: 1m, limit: 3 in 1h }`;

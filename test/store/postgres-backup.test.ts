@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -122,6 +122,17 @@ it('moves from SQLite to PostgreSQL and back without losing a row of any table',
   expect(rowsOf(after)).toStrictEqual(rowsOf(before));
 });
 
+it('clears away what a backup that was killed left beside the file', async () => {
+  const place = inFile();
+  await using(place, fill);
+  const left = join(place.home, 'data', 'brainstem.db-snapshot');
+  await writeFile(left, 'left over');
+  await using(place, async (store) => {
+    await expect(readFile(left)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(rowsOf(await backUp(store))['incidents']).toHaveLength(2);
+  });
+});
+
 describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
   it('counts its ids on behind the restored ones, and reads the results', async () => {
     const [from, to] = [await newPlace(), await newPlace()];
@@ -154,7 +165,15 @@ describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
         }
         parts.push(part);
       }
-      expect(rowsOf(Buffer.concat(parts))['probe_states']).toHaveLength(1);
+      const file = Buffer.concat(parts);
+      expect(rowsOf(file)['probe_states']).toHaveLength(1);
+      await restoreTo(await newPlace(), file);
+      const series = linesOf(file).flatMap((line) =>
+        'table' in line && line.table === 'result_series' ? line.rows : [],
+      );
+      const known = new Set(series.map(({ id }) => id));
+      for (const line of linesOf(file))
+        for (const [seriesId] of 'day' in line ? line.results : []) expect(known).toContain(seriesId);
       expect(rowsOf(await backUp(store))['probe_states']).toHaveLength(2);
     });
     if (place.url === undefined) expect(await readdir(join(place.home, 'data'))).toStrictEqual(['brainstem.db']);
@@ -203,6 +222,26 @@ describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
     const newer = zip(lines.map((line) => ('format' in line ? { ...line, schema: 99 } : line)));
     await expect(restoreTo(place, newer, true)).rejects.toMatchObject({ code: 'schema_newer' });
     expect(rowsOf(await using(place, backUp))).toStrictEqual(before);
+  });
+
+  it('is brought to the present schema when it is older', async () => {
+    const place = await newPlace();
+    const file = await using(inFile(), async (store) => {
+      await store.insertIncident(incident());
+      return backUp(store);
+    });
+    // As the first schema was: without a history of results.
+    const lines = linesOf(file).flatMap((line): object[] => {
+      if ('format' in line) return [{ ...line, schema: 1 }];
+      if ('table' in line && line.table === 'schema_migrations') return [{ ...line, rows: line.rows.slice(0, 1) }];
+      return [line];
+    });
+    lines.splice(-1, 1, { end: true, counts: { schema_migrations: 1, incidents: 1 } });
+    await restoreTo(place, gzipSync(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
+    await using(place, async (store) => {
+      expect(await store.openIncidents()).toHaveLength(1);
+      await store.addResults([result()]);
+    });
   });
 
   it('is not restored while a daemon holds the store', async () => {

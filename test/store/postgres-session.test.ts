@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Store } from '../../src/ports.ts';
 import { startTcpProxy, type TcpProxy } from '../estate/tcp-proxy.ts';
 import { openDatabase, usePostgres } from './postgres.ts';
-import { fresh, result, state } from './records.ts';
+import { fresh, incident, result, state } from './records.ts';
 
 const postgres = usePostgres();
 
@@ -71,6 +71,34 @@ it('tells of a lost connection once, undoes what was under way, and goes on by i
     await store.addResults([result()]);
     expect((await store.probeStates()).map(({ probe }) => probe)).toStrictEqual(['after', 'before']);
     expect(losses).toMatchObject([{ name: 'RetryableError' }]);
+  });
+});
+
+it('never takes a transaction for committed in which a statement failed', async () => {
+  await withStore(async (store) => {
+    const opening = incident();
+    const work = store.transaction(async (queries) => {
+      await queries.insertIncident(opening);
+      await queries.insertIncident(opening).catch(() => undefined);
+    });
+    await expect(work).rejects.toMatchObject({ code: 'store_transaction_failed' });
+    expect(await store.openIncidents()).toStrictEqual([]);
+  });
+});
+
+it('says that it cannot know when the connection is lost while a transaction is committed', async () => {
+  await withProxy(async (proxy, url) => {
+    const store = await openDatabase(url);
+    try {
+      const work = store.transaction(async (queries) => {
+        await queries.saveProbeState(state());
+        proxy.cut();
+      });
+      await expect(work).rejects.toMatchObject({ name: 'RetryableError', code: 'store_commit_unknown' });
+      await store.probeStates();
+    } finally {
+      await store.close();
+    }
   });
 });
 

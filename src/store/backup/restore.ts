@@ -40,11 +40,11 @@ export function restore({ db, engine, migrations, lines, force, now }: RestoreOp
     for await (const line of lines) {
       if (head === undefined) {
         head = headOf(line, migrations.length);
-        await applySteps(transaction, engine.ddl, migrations.slice(0, head.schema), now);
+        await applySteps(transaction, engine.ddl, migrations, { upTo: head.schema, now });
       } else await filling.add(line);
     }
     await filling.finish();
-    await applySteps(transaction, engine.ddl, migrations, now);
+    await applySteps(transaction, engine.ddl, migrations, { upTo: migrations.length, now });
     return filling.counts;
   });
 }

@@ -49,9 +49,11 @@ export const postgresDays: DayTables = {
     for (const comment of commentsOn(table, DAY_TABLE)) await sql.raw(comment).execute(db);
   },
 
-  async insert(transaction, table, rows) {
+  insertsWhole: true,
+
+  async insert(db, table, rows) {
     const values = COLUMNS.map(([, , of]) => `{${rows.map(of).join(',')}}`);
-    await transaction.getExecutor().provideConnection(async (connection) => {
+    await db.getExecutor().provideConnection(async (connection) => {
       if (!(connection instanceof SessionConnection))
         throw new AppError('store_engine', 'not a connection of this engine');
       await connection.execute({ text: insertionOf(table), values, name: table });

@@ -9,6 +9,8 @@ import { lockedDatabase, unsupportedServer } from './failures.ts';
 
 export interface SessionOptions {
   readonly url: string;
+  /** Of one statement. Default: that of a connection. */
+  readonly deadlineMs?: number;
   /** The connection, and with it the hold on the database, was lost. Called once for each loss, never after `close`. */
   onLost?(error: AppError): void;
 }
@@ -39,7 +41,7 @@ export class PostgresSession {
 
   /** PermanentError `store_locked` when another daemon holds the database and goes on holding it. */
   static async open(options: SessionOptions): Promise<PostgresSession> {
-    const { connection, backend } = await connect(options.url);
+    const { connection, backend } = await connect(options);
     try {
       await createSchema(connection);
     } catch (error) {
@@ -76,7 +78,7 @@ export class PostgresSession {
     if (this.#closed || !this.#connection.lost) return this.#connection;
     if (failures !== this.#failures) throw this.#lastFailure;
     try {
-      const { connection, backend } = await connect(this.#options.url, this.#backend);
+      const { connection, backend } = await connect(this.#options, this.#backend);
       this.#connection = connection;
       this.#backend = backend;
     } catch (error) {
@@ -105,8 +107,8 @@ interface Held {
   readonly backend: Backend;
 }
 
-async function connect(url: string, before?: Backend): Promise<Held> {
-  const connection = await PostgresConnection.open({ url });
+async function connect({ url, deadlineMs }: SessionOptions, before?: Backend): Promise<Held> {
+  const connection = await PostgresConnection.open({ url, ...(deadlineMs !== undefined && { deadlineMs }) });
   try {
     const backend = await introduce(connection);
     if (before) await endBackend(connection, before);

@@ -1,5 +1,5 @@
-/** Writes a batch of results in one transaction. */
-import type { Kysely, Transaction } from 'kysely';
+/** Writes a batch of results, all of them or none. */
+import type { Kysely } from 'kysely';
 import type { Result } from '../../model.ts';
 import type { DayRow, Engine } from '../engine.ts';
 import type { Database } from '../schema.ts';
@@ -15,10 +15,14 @@ export async function addResults(
   results: readonly Result[],
 ): Promise<void> {
   if (results.length === 0) return;
+  const days = byDay(results);
+  const addAll = async (connection: Kysely<Database>) => {
+    for (const [day, ofDay] of days) await addDay(connection, engine, dictionary, day, ofDay);
+  };
+  const isOneStatement = days.size === 1 && results.every((result) => dictionary.known(dayOf(result.at), result));
   try {
-    await db.transaction().execute(async (transaction) => {
-      for (const [day, ofDay] of byDay(results)) await addDay(transaction, engine, dictionary, day, ofDay);
-    });
+    if (isOneStatement && engine.days.insertsWhole) await addAll(db);
+    else await db.transaction().execute(addAll);
   } catch (error) {
     dictionary.forget();
     throw error;
@@ -37,20 +41,20 @@ function byDay(results: readonly Result[]): ReadonlyMap<number, Result[]> {
 }
 
 async function addDay(
-  transaction: Transaction<Database>,
+  db: Kysely<Database>,
   engine: Engine,
   dictionary: SeriesDictionary,
   day: number,
   results: readonly Result[],
 ): Promise<void> {
   const table = tableOf(day);
-  if (!dictionary.knowsDay(day)) await engine.days.create(transaction, table);
+  if (!dictionary.knowsDay(day)) await engine.days.create(db, table);
   const rows: DayRow[] = [];
   for (const result of results) {
-    const series = dictionary.known(day, result) ?? (await dictionary.record(transaction, day, result));
+    const series = dictionary.known(day, result) ?? (await dictionary.record(db, day, result));
     rows.push(rowOf(result, day, series));
   }
-  await engine.days.insert(transaction, table, rows);
+  await engine.days.insert(db, table, rows);
 }
 
 /** Some 35 minutes: what four bytes hold. */

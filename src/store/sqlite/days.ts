@@ -38,10 +38,12 @@ export const sqliteDays: DayTables = {
       ) WITHOUT ROWID`.execute(db);
   },
 
-  async insert(transaction, table, rows) {
+  insertsWhole: false,
+
+  async insert(db, table, rows) {
     const places = COLUMNS.map(() => '?').join(', ');
     const insertion = `INSERT INTO ${table} (${COLUMNS.join(', ')}) VALUES (${places}) ON CONFLICT DO NOTHING`;
-    await transaction.getExecutor().provideConnection(async (connection) => {
+    await db.getExecutor().provideConnection(async (connection) => {
       if (!(connection instanceof WorkerConnection))
         throw new AppError('store_engine', 'not a connection of this engine');
       await connection.executeMany(insertion, COLUMNS.length, rows.flatMap(cellsOf));
