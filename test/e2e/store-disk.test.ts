@@ -99,6 +99,10 @@ it('blames no target for descriptors that it lacks itself, and goes on when it h
   const { targets, alerts } = scene;
   const daemon = await scene.start();
   for (const name of ['mended', ...steady]) await untilState(daemon, name, 'up');
+  // What a channel loads at its first use cannot be loaded without descriptors.
+  targets.set('mended', 'broken');
+  await until(() => alerts.kinds('mended').includes('resolved'), { withinMs: 40_000, what: 'a first alert' });
+  const told = alerts.of('mended').length;
   const limit = (count: number) => execFileSync('prlimit', ['--pid', String(daemon.pid), `--nofile=${count}:20000`]);
   for (const name of steady.slice(20)) targets.set(name, 'slow');
   limit(Math.max(64, (await readdir(`/proc/${daemon.pid}/fd`)).length + 3));
@@ -108,7 +112,7 @@ it('blames no target for descriptors that it lacks itself, and goes on when it h
   await untilIncident(daemon, 'resources', 'told');
   for (const name of ['mended', ...steady]) {
     expect((await probeOf(daemon, name)).state).toBe('up');
-    expect(alerts.of(name)).toEqual([]);
+    expect(alerts.kinds(name).slice(name === 'mended' ? told : 0)).toEqual([]);
   }
   // The channel lacked descriptors, too: its next try may be some way off.
   await until(() => alerts.kinds('resources').length > 0, { withinMs: 60_000, what: 'it to be told' });
