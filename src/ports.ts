@@ -130,6 +130,11 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
+  /**
+   * The host, name or address, that a run reaches over the network: a failure to may be ours. Absent, or undefined: it stays
+   * on this machine (a process, a unix socket).
+   */
+  remote?(spec: z.output<Spec>): string | undefined;
   /** What a fix with `from: probe` acts on. Absent: this type observes nothing that can be acted on. */
   resource?(spec: z.output<Spec>, fields: Fields): Resource | undefined;
   /** The secret under which pings for this probe arrive. Only heartbeats have one. */
@@ -362,6 +367,7 @@ export interface Meter {
   /** How far back results reach (ms since the epoch; undefined: there are none), and what the store holds. */
   historyKept(oldestAt: number | undefined, bytes: number): void;
   storeUp(up: boolean): void;
+  blind(blind: boolean): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
 }
@@ -393,6 +399,8 @@ export interface Views {
   activeAttempts(): readonly Attempt[];
   disarmed(): readonly Disarmed[];
   frozen(): Freeze | undefined;
+  /** Since when no vantage probe answers, ms since the epoch. */
+  blindSince(): number | undefined;
   queues(): ReadonlyMap<string, number>;
   readiness(): { readonly ready: boolean; readonly why: string };
   self(): SelfReport;

@@ -73,6 +73,7 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       mode: keys.healing.mode,
       budget: keys.healing.budget,
       freezeFile: resolve(home, keys.healing.freeze_file),
+      vantage: keys.healing.vantage,
     },
     history: { resultsMs: keys.history.results, maxBytes: keys.history.max_bytes },
   };

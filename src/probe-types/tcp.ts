@@ -81,6 +81,7 @@ function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof 
 `,
     fields: tcpFields,
     families: addressFamilies,
+    remote: (spec) => endpointOf(spec).host,
     target(spec) {
       const { host, port } = endpointOf(spec);
       return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

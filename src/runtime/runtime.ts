@@ -33,6 +33,7 @@ import type { Outage } from './store-watch.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
+import { createVantage } from './vantage.ts';
 import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
 
@@ -130,8 +131,13 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     stopping: stopping.signal,
   });
+  const vantage = createVantage({
+    ...{ clock, log, meter, run, redact, selfWatch, configuration: current, probeTypes: registries.probeTypes },
+    onSight: askBlind,
+  });
   const pipeline = createPipeline({
     ...{ clock, log, meter, desk, results, backlog, run, redact, live: probes.get, all: probes.all },
+    doubt: vantage.doubt,
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
     onChanged: (probe) => healer.look(probe),
@@ -144,6 +150,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const planner = createPlanner({
     ...{ clock, registries, switches, dependencies: pipeline.dependencies, configuration: current, outage },
+    blindness: vantage.blindness,
     freshAfter: selfWatch.freshAfter,
   });
   const acts = { clock, redact, home, stopping: acting.signal };
@@ -153,7 +160,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const begins = { ...acts, store, journal, runNow: pipeline.runAfresh, stopping: stopping.signal };
   const handOn = createTargetHand({ registries, clock, log, stopping: stopping.signal });
   const intent = createIntent({ ...begins, meter, desk, planner, handOn, runAction });
-  const verify = createVerification({ ...begins, isWatched: probes.isWatched });
+  const verify = createVerification({
+    ...{ ...begins, isWatched: probes.isWatched },
+    isBlind: () => vantage.blindness() !== undefined,
+  });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
@@ -174,6 +184,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     memoryBytes: parts.process.memoryBytes,
     readiness: () => ({ ready, why: ready ? readyWhy(outage()) : 'starting' }),
     storeUp: () => outage() === undefined,
+    blindSince: () => vantage.blindness()?.since,
   });
   const commands = createCommands({
     ...{ store, clock, log, desk, switches, healer, pings, probes, configuration: current },
@@ -201,11 +212,20 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     askAgain();
   }
 
+  /** What was not judged while we were blind. */
+  function askBlind(): void {
+    for (const { definition, last } of probes.all()) {
+      if (last?.verdict.unknown === 'blind') scheduler.wake(definition.name);
+    }
+    healer.look();
+  }
+
   /** Everything that acts follows what is configured now. */
   function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
     selfWatch.follow(next.notifiers);
+    vantage.follow();
     alerter.wake();
     healer.reconsider().catch((error: unknown) => log.error('healer_failed', { error }));
   }
@@ -258,6 +278,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       for (const part of background) await part.stop();
       switches.stop();
       selfWatch.stop();
+      vantage.stop();
       await results.stop();
       await alerter.stop();
       await keeper.stop();

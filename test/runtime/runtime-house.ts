@@ -116,6 +116,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const probeType: ProbeType = {
     ...{ name: 'told', summary: '', mainOption: '', example: '', spec: z.unknown(), fields: {}, families: [] },
     target: () => 'test',
+    remote: (spec) => (typeof spec === 'string' ? spec : undefined),
     resource: () => ({ kind: 'thing', name: 'one' }),
     async run(_spec, { probe }, { signal }) {
       looked.set(probe, (looked.get(probe) ?? 0) + 1);
@@ -267,7 +268,7 @@ function configurationOf(home: string, facts: HomeFacts): Configuration {
       store: {},
       log: { level: 'info' },
       healing: {
-        ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE') },
+        ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE'), vantage: [] },
         ...facts.healing,
       },
       history: { resultsMs: 86_400_000, maxBytes: 1e9 },

@@ -285,7 +285,7 @@ function viewsThatThrow(error: Error) {
       openIncidents: fail,
       activeAttempts: fail,
     },
-    ...{ disarmed: fail, frozen: fail, queues: fail, readiness: fail, self: fail },
+    ...{ disarmed: fail, frozen: fail, blindSince: fail, queues: fail, readiness: fail, self: fail },
   };
 }
 

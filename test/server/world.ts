@@ -169,6 +169,7 @@ export interface World {
   attempts: Attempt[];
   disarmed: Disarmed[];
   frozen: Freeze | undefined;
+  blindSince: number | undefined;
   problems: Problem[];
   remediations: Remediation[];
   notifiers: NotifierDefinition[];
@@ -184,6 +185,7 @@ export function emptyWorld(given: Partial<World> = {}): World {
     attempts: [],
     disarmed: [],
     frozen: undefined,
+    blindSince: undefined,
     problems: [],
     remediations: [],
     notifiers: [],
@@ -204,6 +206,7 @@ export function viewsOf(world: World): Views {
     activeAttempts: () => world.attempts,
     disarmed: () => world.disarmed,
     frozen: () => world.frozen,
+    blindSince: () => world.blindSince,
     queues: () => world.queues,
     readiness: () => ({ ready: world.ready, why: world.ready ? 'ready' : 'the store is not open yet' }),
     self: () => ({
@@ -230,7 +233,12 @@ function configurationOf(world: World): Configuration {
       http: { host: '127.0.0.1', port: 0, publicUrl: 'http://127.0.0.1:9911' },
       store: {},
       log: { level: 'info' },
-      healing: { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/home/test/data/FREEZE' },
+      healing: {
+        mode: 'auto',
+        budget: { count: 10, windowMs: 600_000 },
+        freezeFile: '/home/test/data/FREEZE',
+        vantage: [],
+      },
       history: { resultsMs: 604_800_000, maxBytes: 2 ** 31 },
     },
     probes: byName(world.probes.map((each) => each.probe)),
