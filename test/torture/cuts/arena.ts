@@ -35,7 +35,7 @@ export async function openArena(folder: string): Promise<Arena> {
   const { port } = server.address() as AddressInfo;
   await home.write({
     'brainstem.yml': SETTINGS,
-    'probes/targets.yaml': `defaults: { every: 2s, timeout: 1s, fail_after: 2, recover_after: 1, relapse: 1s }\nprobes:\n${[
+    'probes/targets.yaml': `defaults: { every: 3s, timeout: 3s, fail_after: 2, recover_after: 1, relapse: 1s }\nprobes:\n${[
       ...[...VANTAGE, ...BY_NAME].map((name) => byName(name, port)),
       ...BY_ADDRESS.map((name, index) => byAddress(name, index, port)),
     ].join('')}`,

@@ -26,9 +26,10 @@ export function judge({ progress: { cuts, outages }, deliveries, fixes }: Eviden
     {
       rule: 'each cut is told once, and its end once',
       looked: cuts.length,
-      violations: cuts.flatMap(({ what, from, until }) => {
+      violations: cuts.flatMap(({ what, from }, index) => {
+        const until = cuts[index + 1]?.from ?? Number.POSITIVE_INFINITY;
         const kinds = about('blind')
-          .filter(({ at }) => at >= from && at <= until)
+          .filter(({ at }) => at >= from && at < until)
           .map(({ body }) => body.kind);
         const begun = kinds.filter((kind) => BEGINNINGS.has(kind)).length;
         const ended = kinds.filter((kind) => kind === 'resolved').length;
