@@ -25,7 +25,11 @@ const PARTS: readonly Part[] = [
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   { package: 'dnsmasq-base', provides: '/usr/sbin/dnsmasq', suites: ['probe-types/http-names'] },
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
-  { package: 'postgresql-15', provides: '/usr/lib/postgresql/15/bin/postgres', suites: ['store/postgres*'] },
+  {
+    package: 'postgresql-15',
+    provides: '/usr/lib/postgresql/15/bin/postgres',
+    suites: ['store/postgres*', 'e2e/cluster*'],
+  },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: CERTIFICATES },
 ];
 

@@ -339,6 +339,8 @@ export interface Store extends StoreQueries {
     keep: { readonly resultsMs: number; readonly maxBytes: number },
     now: number,
   ): Promise<{ readonly oldestAt?: number; readonly bytes: number }>;
+  /** Known without asking. False: another daemon of the cluster may be the brain by now, and nobody may act on what this store said. */
+  isHeld(): boolean;
   close(): Promise<void>;
 }
 

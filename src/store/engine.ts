@@ -16,6 +16,8 @@ export interface Engine {
   usedBytes(): Promise<number>;
   /** Gives much free room back to the file system, in small steps between which others get their turn. */
   reclaim(): Promise<void>;
+  /** False: another daemon may work on the database by now. */
+  isHeld(): boolean;
   /** Lets those who wait finish first. */
   close(): Promise<void>;
 }

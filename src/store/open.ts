@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type AppError, codeOf, messageOf, PermanentError } from '../errors.ts';
 import type { Clock, Log, Store } from '../ports.ts';
 import type { Engine } from './engine.ts';
+import type { Election } from './postgres/election.ts';
 import { WorkerClient } from './sqlite/client.ts';
 import { sqliteEngine } from './sqlite/engine.ts';
 import { createStore } from './store.ts';
@@ -20,6 +21,8 @@ export interface StoreOptions {
    * nothing can be written before it was taken again, which the next call tries. Called once for each loss.
    */
   onLost?(error: AppError): void;
+  /** Of the brain among several daemons on one PostgreSQL: what is held by another is waited for. */
+  readonly election?: Election;
 }
 
 interface Opened {
@@ -30,7 +33,7 @@ interface Opened {
 
 /**
  * Creates what is not there, checks it, takes hold of it, and brings it to the present schema.
- * PermanentError: `store_locked` (another daemon holds it), `store_damaged`, `schema_newer`, `store_unwritable`,
+ * PermanentError: `store_locked` (another daemon holds it, without an election), `store_damaged`, `schema_newer`, `store_unwritable`,
  * `store_refused` (a wrong password, no such database), `store_unsupported`. RetryableError: `store_away`.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
@@ -44,11 +47,13 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 /** Nothing of PostgreSQL is loaded before it is needed. */
-async function openDatabase(url: string, { log, onLost }: StoreOptions): Promise<Opened> {
+async function openDatabase(url: string, { clock, log, onLost, election }: StoreOptions): Promise<Opened> {
   const { PostgresSession } = await import('./postgres/session.ts');
   const { postgresEngine } = await import('./postgres/engine.ts');
   const session = await PostgresSession.open({
     url,
+    clock,
+    ...(election && { election }),
     onLost(error) {
       log.warn('store_lost', { error });
       onLost?.(error);

@@ -35,6 +35,7 @@ function storeOver(db: Kysely<Database>, engine: Engine): Store {
     ...storeQueries(db),
     ...resultHistory(db, engine),
     transaction: (work) => db.transaction().execute((transaction) => inTime(work(storeQueries(transaction)))),
+    isHeld: () => engine.isHeld(),
     close() {
       closing ??= engine.close();
       return closing;

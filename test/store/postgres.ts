@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { Clock, Log, Store } from '../../src/ports.ts';
 import { openStore } from '../../src/store/open.ts';
+import type { Election } from '../../src/store/postgres/election.ts';
 import { type PostgresServer, startPostgres } from '../estate/postgres.ts';
 import type { OpenedForTest } from './sqlite.ts';
 
@@ -36,6 +37,7 @@ export function usePostgres(settings: readonly string[] = []): PostgresForTest {
   };
 }
 
-export function openDatabase(url: string, onLost?: (error: Error) => void): Promise<Store> {
-  return openStore({ home: '/nonexistent', url, clock, log: silent, ...(onLost && { onLost }) });
+export function openDatabase(url: string, onLost?: (error: Error) => void, election?: Election): Promise<Store> {
+  const others = { ...(onLost && { onLost }), ...(election && { election }) };
+  return openStore({ home: '/nonexistent', url, clock, log: silent, ...others });
 }

@@ -33,6 +33,8 @@ export function sqliteEngine(client: WorkerClient): Engine {
         await turnstile.pass(() => client.call(RECLAIM));
       }
     },
+    // The file is locked for as long as it is open.
+    isHeld: () => true,
     close: () => turnstile.pass(() => client.close()),
   };
 }
