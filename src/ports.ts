@@ -364,6 +364,7 @@ export interface Meter {
   /** How far back results reach (ms since the epoch; undefined: there are none), and what the store holds. */
   historyKept(oldestAt: number | undefined, bytes: number): void;
   storeUp(up: boolean): void;
+  brain(isBrain: boolean): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
 }

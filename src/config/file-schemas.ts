@@ -194,7 +194,10 @@ export const brainstemSchema = z.strictObject({
     rollups: later(),
   }).prefault({}),
   watchdog: later(),
-  cluster: later(),
+  cluster: z
+    .boolean()
+    .default(false)
+    .describe('Several daemons on one PostgreSQL: one is the brain, the others stand by. Needs `store.url`'),
   vantage: later(),
 });
 

@@ -102,6 +102,7 @@ function createInstruments(registry: Registry) {
     reloadSuccessful: gauge('config_last_reload_successful', '1 when the last load of the home succeeded.'),
     reloadedAt: gauge('config_last_reload_success_timestamp_seconds', 'When the running configuration was loaded.'),
     storeUp: gauge('store_up', '1 while the store answers.'),
+    brain: gauge('brain', '1 for the daemon that probes, heals and alerts; 0 for one that stands by in a cluster.'),
     buffered: gauge('store_buffered_results', 'Results that wait to be stored.'),
     resultsDropped: counter(
       'store_dropped_results_total',
@@ -122,6 +123,7 @@ function presetInstruments(instruments: InstrumentSet, about: { version: string;
   instruments.reloadSuccessful.set(1);
   instruments.reloadedAt.set(about.startedAt / 1_000);
   instruments.storeUp.set(1);
+  instruments.brain.set(1);
   instruments.timeToRecover.zero({ healed_by: NOBODY });
   for (const severity of SEVERITIES) {
     for (const reason of REASONS) instruments.incidents.inc({ severity, reason }, 0);
@@ -158,6 +160,7 @@ function createRecorder(
       instruments.storeBytes.set(bytes);
     },
     storeUp: (up) => instruments.storeUp.set(up ? 1 : 0),
+    brain: (isBrain) => instruments.brain.set(isBrain ? 1 : 0),
     loopLag: (seconds) => instruments.loopLag.observe(seconds),
     processPaused(seconds) {
       instruments.pauses.inc();

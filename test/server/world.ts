@@ -229,6 +229,7 @@ function configurationOf(world: World): Configuration {
       home: '/home/test',
       http: { host: '127.0.0.1', port: 0, publicUrl: 'http://127.0.0.1:9911' },
       store: {},
+      cluster: false,
       log: { level: 'info' },
       healing: { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/home/test/data/FREEZE' },
       history: { resultsMs: 604_800_000, maxBytes: 2 ** 31 },
