@@ -97,7 +97,7 @@ describe('tables', () => {
       page(`src/store/migrations/${name}`),
     );
     const created = [...migrations.join('').matchAll(/CREATE TABLE (\w+)/g)].map(([, table]) => table);
-    const known = [...created, 'hold', 'schema_migrations', 'results_YYYYMMDD'];
+    const known = [...created, 'schema_migrations', 'results_YYYYMMDD'];
     expect(firstCells('docs/store.md').sort()).toEqual(known.sort());
   });
 

@@ -15,7 +15,8 @@ export interface Statement {
 
 export interface ConnectionOptions {
   readonly url: string;
-  readonly clock: Clock;
+  /** Needed by whoever asks how old the last proof of it is. */
+  readonly clock?: Clock;
   /** How the server lists it. Default: `brainstem`. */
   readonly applicationName?: string;
   /** Deadline of one statement; the server ends it by itself a little before. Default: 10 s. */
@@ -35,9 +36,9 @@ export class PostgresConnection {
   readonly #client: Client;
   readonly #socket: Socket;
   readonly #deadlineMs: number;
-  readonly #clock: Clock;
+  readonly #clock: Clock | undefined;
   /** When the last question was sent that has an answer: only then the session is known to have lived. */
-  #proven: Instant;
+  #proven: Instant | undefined;
   #lost: AppError | undefined;
 
   static async open(options: ConnectionOptions): Promise<PostgresConnection> {
@@ -70,7 +71,6 @@ export class PostgresConnection {
     this.place = place;
     this.#deadlineMs = options.deadlineMs ?? STATEMENT_DEADLINE_MS;
     this.#clock = options.clock;
-    this.#proven = instantOf(options.clock);
     client.on('error', (error) => this.#lose(error));
     this.ended = new Promise((resolve) => {
       client.once('end', () => {
@@ -87,13 +87,14 @@ export class PostgresConnection {
 
   /** Time since a question was sent that has its answer, by the clock that says more: one of them may have stood still. */
   get unprovenMs(): number {
+    if (!this.#clock || !this.#proven) return Number.POSITIVE_INFINITY;
     const now = instantOf(this.#clock);
     return Math.max(now.wall - this.#proven.wall, now.monotonic - this.#proven.monotonic);
   }
 
   async query<Row extends object>({ text, values, name }: Statement): Promise<QueryResult<Row>> {
     if (this.#lost) throw this.#lost;
-    const asked = instantOf(this.#clock);
+    const asked = this.#clock && instantOf(this.#clock);
     const timer = setTimeout(() => this.abandon(`no answer within ${this.#deadlineMs / 1_000} s`), this.#deadlineMs);
     try {
       const parameters = values?.map(toCell) ?? [];

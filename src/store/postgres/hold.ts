@@ -9,7 +9,7 @@ import { lockedDatabase, passedDatabase, unsupportedServer } from './failures.ts
 
 export interface Address {
   readonly url: string;
-  readonly clock: Clock;
+  readonly clock?: Clock;
 }
 
 /** A connection, and the server process behind it: its number alone may be another process by now. */
