@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/ports.ts';
+import { PostgresConnection } from '../../src/store/postgres/connection.ts';
 import type { Standing } from '../../src/store/postgres/election.ts';
 import { startTcpProxy } from '../estate/tcp-proxy.ts';
 import { openDatabase, usePostgres } from './postgres.ts';
@@ -8,7 +10,7 @@ import { state } from './records.ts';
 const postgres = usePostgres();
 
 /** A daemon of a cluster that asks for the database. */
-function candidate(url: string) {
+function candidate(url: string, clock?: Clock) {
   const waiting = new AbortController();
   const heard: Standing[] = [];
   const losses: Error[] = [];
@@ -18,7 +20,7 @@ function candidate(url: string) {
       heard.push(standing);
     },
   };
-  const store = openDatabase(url, (error) => losses.push(error), election);
+  const store = openDatabase(url, (error) => losses.push(error), { election, ...(clock && { clock }) });
   return { store, heard, losses, withdraw: () => waiting.abort(new Error('withdrawn')) };
 }
 
@@ -131,6 +133,30 @@ it('is sure of nothing any more before the server gives the database of one that
   }
 }, 90_000);
 
+describe.each(['now', 'monotonic'] as const)('a pause that the %s clock tells of', (paused) => {
+  const times = { now: Date.now(), monotonic: 0 };
+  const clock = { now: () => times.now, monotonic: () => times.monotonic };
+
+  it('leaves it unsure until it has asked again', async () => {
+    const store = await candidate(await postgres.createDatabase(), clock).store;
+    expect(store.isHeld()).toBe(true);
+    times[paused] += 14_000;
+    expect(store.isHeld()).toBe(false);
+    await store.probeStates();
+    expect(store.isHeld()).toBe(true);
+    await store.close();
+  });
+
+  it('counts from the question, not from its answer', async () => {
+    const connection = await PostgresConnection.open({ url: await postgres.createDatabase(), clock });
+    const answer = connection.query({ text: 'SELECT' });
+    times[paused] += 14_000;
+    await answer;
+    expect(connection.unprovenMs).toBe(14_000);
+    await connection.close();
+  });
+});
+
 it('waits on while the server is away, and lets the former brain come first', async () => {
   const url = await postgres.createDatabase();
   const brain = await candidate(url).store;
@@ -139,6 +165,8 @@ it('waits on while the server is away, and lets the former brain come first', as
   await postgres.server().kill();
   await untilHeard(next.heard, false);
   await postgres.server().start();
+  // Long enough for who waits to have connected again.
+  await sleep(700);
   await expect
     .poll(() => brain.saveProbeState(state()).then(() => 'stored', String), { timeout: 30_000, interval: 100 })
     .toBe('stored');

@@ -37,7 +37,13 @@ export function usePostgres(settings: readonly string[] = []): PostgresForTest {
   };
 }
 
-export function openDatabase(url: string, onLost?: (error: Error) => void, election?: Election): Promise<Store> {
-  const others = { ...(onLost && { onLost }), ...(election && { election }) };
+/** What a store needs that others wait for. */
+export interface Contest {
+  readonly election?: Election;
+  readonly clock?: Clock;
+}
+
+export function openDatabase(url: string, onLost?: (error: Error) => void, contest: Contest = {}): Promise<Store> {
+  const others = { ...(onLost && { onLost }), ...contest };
   return openStore({ home: '/nonexistent', url, clock, log: silent, ...others });
 }
