@@ -143,10 +143,13 @@ describe('a brain that is killed', () => {
     const brain = await join(true);
     const standby = await join(false);
     await home.write({ 'probes/late.yaml': probesFile(probe(targets, 'late')) });
-    await untilState(brain, 'late', 'up');
+    targets.set('late', 'broken');
+    const { id } = await untilIncident(brain, 'late', 'open');
     await brain.kill();
     await untilLogged(standby, 'started');
+    targets.set('late', 'ok');
     await untilState(standby, 'late', 'up');
+    expect(await incidentsOf(standby, 'late')).toMatchObject([{ id, resolution: 'recovered' }]);
 
     const third = await join(false);
     await home.write({ 'probes/later.yaml': 'probes: [{ nonsense: true }]\n' });
