@@ -68,6 +68,7 @@ const PARTS: readonly Part[] = [
       'store/postgres*',
       'e2e/postgres*',
       'e2e/crash',
+      'e2e/cluster*',
     ],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },

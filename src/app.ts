@@ -2,6 +2,7 @@
  * The only wiring: a home in, a running daemon out. Embeddable: everything of the process is handed in.
  */
 import { hostname } from 'node:os';
+import { createStandby, type Standby } from './app/standby.ts';
 import { hashHome } from './config/files.ts';
 import { loadConfiguration } from './config/load.ts';
 import { type HomeWatch, watchHome } from './config/watch.ts';
@@ -40,8 +41,13 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** Errors: ConfigurationError, PermanentError (a store that is locked, damaged or newer), a port in use. */
-  start(): Promise<{ readonly url: string; readonly probes: number; readonly configuration: Configuration }>;
+  /**
+   * Resolves when it probes; in a cluster that may take long: undefined when it was withdrawn until then.
+   * Errors: ConfigurationError, PermanentError (a store that is locked, damaged or newer), a port in use.
+   */
+  start(): Promise<Started | undefined>;
+  /** Ends a start that waits for another daemon of the cluster. Anything else goes on. */
+  withdraw(): void;
   reload(by: string): Promise<ReloadOutcome>;
   /** Resolves when the daemon cannot go on, such as without its store: stop it, and say why. */
   readonly failed: Promise<Error>;
@@ -51,6 +57,17 @@ export interface App {
 
 /** How long the end waits for Papertrail to take what was logged last. */
 const SHIP_REST_MS = 2_000;
+interface Started {
+  readonly url: string;
+  readonly probes: number;
+  readonly configuration: Configuration;
+}
+
+/** What was read of the home: the watch sees whatever was saved after its `baseline`. */
+interface Reading {
+  readonly baseline: Awaited<ReturnType<typeof hashHome>>;
+  readonly configuration: Configuration;
+}
 
 export function createApp(options: AppOptions): App {
   const { home, environment, clock, redactor, version, random } = options;
@@ -64,6 +81,9 @@ export function createApp(options: AppOptions): App {
         meter: Instruments;
       }
     | undefined;
+  const waiting = new AbortController();
+  /** From before it has started. */
+  let brain: Runtime | undefined;
   let reloading: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;
   let fail: (error: Error) => void = () => undefined;
@@ -95,11 +115,34 @@ export function createApp(options: AppOptions): App {
     return log;
   }
 
-  async function open(configuration: Configuration, log: RootLog): Promise<Store> {
-    const { home, store: settings } = configuration.settings;
-    const store = await openStore({ home, clock, log, ...settings });
+  async function read(): Promise<Reading> {
+    const baseline = await hashHome(home);
+    return { baseline, configuration: await load() };
+  }
+
+  /** What was saved while it stood by counts. An error in it does not keep it from being the brain: the watch tells of it. */
+  async function readAgain(before: Reading): Promise<Reading> {
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof ConfigurationError) return before;
+      throw error;
+    }
+  }
+
+  async function open({ settings }: Configuration, log: RootLog, standby: Standby | undefined): Promise<Store> {
+    const contest = standby && { election: standby, onLost: (error: Error) => brain?.breakOff(error) };
+    const store = await openStore({ home, clock, log, ...settings.store, ...contest });
     cleanups.push(() => store.close());
+    await standby?.end();
     return store;
+  }
+
+  function standBy({ settings }: Configuration, instruments: Instruments, log: RootLog): Standby {
+    const parts = { settings, instruments, clock, log, redact: redactor.redact, signal: waiting.signal };
+    const standby = createStandby(parts);
+    cleanups.push(standby.close);
+    return standby;
   }
 
   async function listen(
@@ -137,22 +180,26 @@ export function createApp(options: AppOptions): App {
     return server;
   }
 
-  async function start() {
+  async function start(): Promise<Started> {
     armFailpoints(environment);
-    const baseline = await hashHome(home);
-    const configuration = await load();
+    const first = await read();
     const meter = createMeter({ version, startedAt: clock.now() });
-    meter.declare(configuration);
-    const log = openLog(configuration, meter);
-    for (const warning of configuration.warnings)
+    meter.declare(first.configuration);
+    const log = openLog(first.configuration, meter);
+    for (const warning of first.configuration.warnings)
       log.warn('configuration_doubtful', { problem: formatProblem(warning) });
-    const store = await open(configuration, log);
+    const standby = first.configuration.settings.cluster ? standBy(first.configuration, meter, log) : undefined;
+    const store = await open(first.configuration, log, standby);
+    const { baseline, configuration } = standby?.stoodBy() ? await readAgain(first) : first;
+    warnOfFixedSettings(first.configuration, configuration, log);
+    meter.declare(configuration);
     const runtime = createRuntime({
       ...{ store, registries, clock, log, meter: meter.meter, random, reload, environment, process: options.process },
       redact: redactor.redact,
       onLost: fail,
     });
-    const server = await listen(configuration, runtime, meter, log);
+    brain = runtime;
+    const server = await listen(first.configuration, runtime, meter, log);
     cleanups.push(() => runtime.stop());
     options.process.compactHeap();
     await runtime.start(configuration);
@@ -233,9 +280,11 @@ export function createApp(options: AppOptions): App {
       } catch (error) {
         // Why it could not start matters more than what could not be closed.
         await Promise.allSettled([cleanUp()]);
+        if (error === waiting.signal.reason) return undefined;
         throw error;
       }
     },
+    withdraw: () => waiting.abort(new DOMException('the daemon stops', 'AbortError')),
     reload,
     failed,
     stop() {
@@ -247,11 +296,10 @@ export function createApp(options: AppOptions): App {
 
 /** What a reload cannot change: said, rather than silently kept. */
 function warnOfFixedSettings(before: Configuration, next: Configuration, log: RootLog): void {
-  const { http, store, log: logging } = before.settings;
-  const same =
-    JSON.stringify([http, store, logging]) ===
-    JSON.stringify([next.settings.http, next.settings.store, next.settings.log]);
-  if (!same) log.warn('restart_needed', { why: 'http, store and log settings take effect at the next start' });
+  const fixed = ({ settings: { http, store, cluster, log } }: Configuration) =>
+    JSON.stringify([http, store, cluster, log]);
+  if (fixed(before) !== fixed(next))
+    log.warn('restart_needed', { why: 'http, store, cluster and log settings take effect at the next start' });
 }
 
 function urlHost(host: string): string {

@@ -150,6 +150,8 @@ export interface Settings {
   readonly http: { readonly host: string; readonly port: number; readonly publicUrl: string; readonly token?: string };
   /** Absent: SQLite in `<home>/data`. */
   readonly store: { readonly url?: string };
+  /** Several daemons share that PostgreSQL: one is the brain, the others stand by. */
+  readonly cluster: boolean;
   readonly log: {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
     /** Where lines are shipped to, besides standard output. Absent: nowhere. */

@@ -371,6 +371,8 @@ export interface Store extends StoreQueries {
    * every result that is stored by now. ConflictError `backup_running`: one at a time.
    */
   backup(): AsyncIterable<Uint8Array>;
+  /** Known without asking. False: another daemon of the cluster may be the brain by now, and nobody may act on what this store said. */
+  isHeld(): boolean;
   close(): Promise<void>;
 }
 
@@ -397,6 +399,7 @@ export interface Meter {
   /** Lines of the log that could not be shipped. */
   logLinesDropped(count: number): void;
   blind(blind: boolean): void;
+  brain(isBrain: boolean): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
   /** `withheld`: it was due, but something of ours did not work. */

@@ -28,8 +28,12 @@ export async function run(parts: RunParts, io: CliIo): Promise<number> {
   });
   // From the start on: a hangup would end a process that does not listen for it.
   parts.onHangup(() => void hangup(app));
+  // A start may wait for its turn in a cluster as long as it takes.
+  void parts.terminated.then(() => app.withdraw());
   try {
-    const { url, probes, configuration } = await app.start();
+    const started = await app.start();
+    if (!started) return 0;
+    const { url, probes, configuration } = started;
     if (io.isTerminal)
       io.out(`Brainstem watches ${probes} probes. Console: ${configuration.settings.http.publicUrl || url}\n`);
   } catch (error) {

@@ -239,7 +239,10 @@ export const brainstemSchema = z.strictObject({
   })
     .optional()
     .describe('Who notices when Brainstem itself is gone: a check of Healthchecks, or anything like it'),
-  cluster: later(),
+  cluster: z
+    .boolean()
+    .default(false)
+    .describe('Several daemons on one PostgreSQL: one is the brain, the others stand by. Needs `store.url`'),
   vantage: later(),
 });
 

@@ -67,7 +67,10 @@ function reportUnset(tree: Tree, problems: Problems): void {
 
 function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, problems: Problems): Settings {
   const listen = parseListen(keys.http.listen) ?? { host: '127.0.0.1', port: 9911 };
-  if (tree !== undefined) checkListen(keys, tree, problems);
+  if (tree !== undefined) {
+    checkListen(keys, tree, problems);
+    checkCluster(keys, tree, problems);
+  }
   return {
     home,
     http: {
@@ -76,6 +79,7 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       ...(keys.http.token !== undefined && { token: keys.http.token }),
     },
     store: { ...(keys.store.url !== undefined && { url: keys.store.url }) },
+    cluster: keys.cluster,
     log: logOf(keys.log),
     healing: {
       mode: keys.healing.mode,
@@ -106,6 +110,12 @@ function checkListen({ http }: BrainstemKeys, tree: Tree, problems: Problems): v
   } else if (!isLoopback(listen.host) && http.token === undefined) {
     problems.add(location, `listening on ${listen.host} needs http.token: anyone who reaches it could act`);
   }
+}
+
+function checkCluster({ cluster, store }: BrainstemKeys, tree: Tree, problems: Problems): void {
+  if (!cluster || store.url !== undefined) return;
+  const { location } = nearestTree(tree, ['cluster']);
+  problems.add(location, '"cluster" needs a PostgreSQL that all daemons share: set store.url, or remove it');
 }
 
 /** `HOST:PORT`, `[IPV6]:PORT`, or `:PORT` for every address. */

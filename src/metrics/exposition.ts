@@ -50,6 +50,20 @@ export function createExposition(parts: ExpositionParts): Exposition {
   };
 }
 
+/** What a daemon says that stands by: nothing of probes. */
+export function createStandbyExposition({
+  instruments,
+  clock,
+}: Pick<ExpositionParts, 'instruments' | 'clock'>): Exposition {
+  return {
+    async render(format) {
+      const writer = new ExpositionWriter(format, clock);
+      await writeInstruments(writer, instruments);
+      return { contentType: CONTENT_TYPES[format], body: writer.finish() };
+    },
+  };
+}
+
 /** A family that throws is a bug of its probe type: said once, its series left out, the scrape unharmed. */
 function reportOnce(log: Log): (family: string, error: unknown) => void {
   const reported = new Set<string>();

@@ -107,6 +107,7 @@ function createInstruments(registry: Registry) {
       'blind',
       '1 while no vantage probe answers: nothing is judged over the network, and nothing is healed.',
     ),
+    brain: gauge('brain', '1 for the daemon that probes, heals and alerts; 0 for one that stands by in a cluster.'),
     buffered: gauge('store_buffered_results', 'Results that wait to be stored.'),
     resultsDropped: counter(
       'store_dropped_results_total',
@@ -137,6 +138,7 @@ function presetInstruments(instruments: InstrumentSet, about: { version: string;
   instruments.reloadedAt.set(about.startedAt / 1_000);
   instruments.storeUp.set(1);
   instruments.blind.set(0);
+  instruments.brain.set(1);
   instruments.timeToRecover.zero({ healed_by: NOBODY });
   for (const outcome of PINGS) instruments.watchdogPings.inc({ outcome }, 0);
   for (const severity of SEVERITIES) {
@@ -176,6 +178,7 @@ function createRecorder(
     storeUp: (up) => instruments.storeUp.set(up ? 1 : 0),
     logLinesDropped: (count) => instruments.logLinesDropped.inc(count),
     blind: (blind) => instruments.blind.set(blind ? 1 : 0),
+    brain: (isBrain) => instruments.brain.set(isBrain ? 1 : 0),
     loopLag: (seconds) => instruments.loopLag.observe(seconds),
     processPaused(seconds) {
       instruments.pauses.inc();

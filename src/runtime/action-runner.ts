@@ -18,6 +18,10 @@ export interface ActionRunnerParts {
   readonly log: Log;
   readonly environment: Context['environment'];
   readonly stopping: AbortSignal;
+  /** Asked right before an act: false when another daemon may act in our place. */
+  isHeld(): boolean;
+  /** Aborts when that becomes so; a new one for each time. */
+  hold(): AbortSignal;
 }
 
 /** TERM, a moment, KILL and the looks at what is left take less; what has not ended by then is broken. */
@@ -29,11 +33,14 @@ export function createActionRunner({
   log,
   environment,
   stopping,
+  isHeld,
+  hold,
 }: ActionRunnerParts): ActionRunner {
   return async function runAction(type, spec, input, timeoutMs) {
     const deadline = new AbortController();
-    const abort = () => deadline.abort(stopping.reason);
-    stopping.addEventListener('abort', abort, { once: true });
+    const ends = [stopping, hold()];
+    const abort = (event: Event) => deadline.abort((event.target as AbortSignal).reason);
+    for (const end of ends) end.addEventListener('abort', abort, { once: true });
     const late = new DOMException('the deadline has passed', 'TimeoutError');
     const timer = setTimeout(() => deadline.abort(late), timeoutMs);
     const given = giveUp(deadline.signal, GRACE_MS, 'action_ignored_deadline', 'the act did not end at its deadline');
@@ -44,6 +51,7 @@ export function createActionRunner({
         ...{ signal: deadline.signal, timeoutMs, clock, log },
         ...(environment && { environment }),
       };
+      if (!isHeld()) return { done: false, error: 'not begun: another daemon of the cluster may be the brain by now' };
       return await Promise.race([action.run(spec, input, context), given.promise]);
     } catch (error) {
       log.error('action_threw', { type, remediation: input.remediation, error });
@@ -51,7 +59,7 @@ export function createActionRunner({
     } finally {
       clearTimeout(timer);
       given.cancel();
-      stopping.removeEventListener('abort', abort);
+      for (const end of ends) end.removeEventListener('abort', abort);
     }
   };
 }

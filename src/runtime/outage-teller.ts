@@ -31,7 +31,10 @@ export interface OutageTeller {
   begin(outage: Outage): void;
   /** Says nothing more; resolves to what was said, when the deliveries under way have ended. */
   end(): Promise<{ readonly trouble: SelfTrouble; readonly told: readonly Told[] }>;
-  /** Before the daemon ends by itself: says at once what it is, and resolves when it is said or the time is over. */
+  /**
+   * Before the daemon ends by itself: says at once what it is, and resolves when it is said or the time is over. Where another
+   * one goes on in its place, only whoever heard of the outage hears it.
+   */
   lastWords(withinMs: number): Promise<void>;
   /** Breaks off what is under way. */
   stop(): Promise<void>;
@@ -147,13 +150,13 @@ export function createOutageTeller(parts: OutageTellerParts): OutageTeller {
     return deliver(type, definition, { alert, conversation }, { clock, log, signal: stopping.signal });
   }
 
-  function messageOf({ error, forGood }: Outage): Message {
-    const down = parts.down();
+  function messageOf({ error, forGood, superseded }: Outage): Message {
+    const down = superseded ? [] : parts.down();
     const known = down.length === 0 ? 'nothing new is down' : `down: ${listed(down)}`;
     const what = forGood
       ? 'it is lost, and Brainstem ends so that its next start examines it'
       : 'it does not answer: probes go on, but nothing is healed and no other alert can be sent';
-    const cause = parts.redact(`${what} (${error}); ${known}`);
+    const cause = parts.redact(superseded ? error : `${what} (${error}); ${known}`);
     return { eventId: randomUUID(), down, trouble: { title: 'Store', cause, severity: 'critical' } };
   }
 
@@ -193,6 +196,7 @@ export function createOutageTeller(parts: OutageTellerParts): OutageTeller {
     },
     async lastWords(withinMs) {
       if (!telling) return;
+      if (telling.outage.superseded && telling.told.length === 0) return silence(telling);
       say(telling);
       const impatience = setTimeout(() => stopping.abort(), withinMs);
       await Promise.all([...telling.voices.values()].map(({ ended }) => ended));

@@ -72,6 +72,8 @@ export interface Runtime {
   reloadFailed(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
   /** The HTTP server listens: pings can reach us from now on. */
   listening(): void;
+  /** Another daemon may act in our place from now on: what acts here is ended at once. What begins later is not concerned. */
+  breakOff(why: Error): void;
   /** Drains within about ten seconds. */
   stop(): Promise<void>;
 }
@@ -83,6 +85,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const { registries, clock, log, meter, redact, random, environment } = parts;
   const stopping = new AbortController();
   const acting = new AbortController();
+  let hold = new AbortController();
   let configuration: Configuration | undefined;
   let listeningSince = Number.POSITIVE_INFINITY;
   let ready = false;
@@ -164,7 +167,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     freshAfter: selfWatch.freshAfter,
   });
   const acts = { clock, redact, home, stopping: acting.signal };
-  const runAction = createActionRunner({ ...acts, actionTypes: registries.actionTypes, log, environment });
+  const runAction = createActionRunner({
+    ...{ ...acts, actionTypes: registries.actionTypes, log, environment },
+    ...{ isHeld: store.isHeld, hold: () => hold.signal },
+  });
   const journal = createAttemptJournal({ store, clock, log, meter, desk, backlog });
   // What can be taken up again by the next start ends at once; an act that has begun may end by itself.
   const begins = { ...acts, store, journal, runNow: pipeline.runAfresh, stopping: stopping.signal };
@@ -296,6 +302,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     reloadFailed: (outcome) => selfWatch.reload(outcome),
     listening() {
       listeningSince = clock.now();
+    },
+    breakOff(why) {
+      hold.abort(why);
+      hold = new AbortController();
     },
     async stop() {
       ready = false;

@@ -58,7 +58,9 @@ export function createStoreKeeper(parts: StoreKeeperParts): StoreKeeper {
     backlog.release();
     teller.begin(outage);
     if (!outage.forGood) return;
-    const lost = new PermanentError('store_lost', `the store is lost: ${outage.error}`);
+    const lost = outage.superseded
+      ? new PermanentError('brain_superseded', outage.error)
+      : new PermanentError('store_lost', `the store is lost: ${outage.error}`);
     void teller.lastWords(LAST_WORDS_MS).finally(() => onLost(lost));
   }
 

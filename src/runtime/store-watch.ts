@@ -3,7 +3,7 @@
  * stays without an answer, says that the store is away. From then on calls are refused at once, until a durable write, and
  * everything that was kept meanwhile, have gone through.
  */
-import { messageOf, PermanentError, RetryableError } from '../errors.ts';
+import { codeOf, messageOf, PermanentError, RetryableError } from '../errors.ts';
 import type { Clock, Log, Meter, Store } from '../ports.ts';
 
 export interface Outage {
@@ -13,6 +13,8 @@ export interface Outage {
   readonly error: string;
   /** The store is lost: only a new start can bring it back. */
   readonly forGood: boolean;
+  /** Another daemon of the cluster is the brain now: it watches and heals in our place. */
+  readonly superseded: boolean;
 }
 
 export interface StoreWatch {
@@ -58,7 +60,8 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
   function leave(error: Error, forGood = false): void {
     open = false;
     if (outage && (outage.forGood || !forGood)) return;
-    outage = { since: outage?.since ?? clock.now(), error: messageOf(error), forGood };
+    const superseded = codeOf(error) === 'store_superseded';
+    outage = { since: outage?.since ?? clock.now(), error: messageOf(error), forGood, superseded };
     log.error('store_away', { error, for_good: forGood });
     meter.storeUp(false);
     onAway(outage);
@@ -128,23 +131,25 @@ function isAway(error: unknown): error is RetryableError | PermanentError {
   return error instanceof RetryableError || (error instanceof PermanentError && error.code !== 'store_damaged');
 }
 
+const FOR_GOOD: ReadonlySet<string> = new Set(['store_lost', 'store_locked', 'store_superseded']);
+
 /** Its file failed, or another daemon holds it now: whoever goes on without examining it does harm. */
 function isForGood(error: unknown): error is PermanentError {
-  return error instanceof PermanentError && (error.code === 'store_lost' || error.code === 'store_locked');
+  return error instanceof PermanentError && FOR_GOOD.has(error.code);
 }
 
 type Call = <T>(work: () => Promise<T>, isPatient: boolean) => Promise<T>;
 
-/** Ends the store, or reads it piece by piece: whoever reads hears of a failure. */
-const UNWATCHED: ReadonlySet<string | symbol> = new Set(['close', 'backup']);
+/** Ends the store, reads it piece by piece (whoever reads hears of a failure), or does not ask it. */
+const UNWATCHED: ReadonlySet<string | symbol> = new Set(['close', 'backup', 'isHeld']);
 
-/** Every other method of the store through `call`. */
+/** Every method that asks the store, through `call`. */
 function watched(store: Store, call: Call): Store {
   return new Proxy(store, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== 'function' || UNWATCHED.has(name)) return member;
-      // All methods of a Store return promises (ports.ts).
+      // All other methods of a Store return promises (ports.ts).
       return (...parameters: unknown[]) =>
         call(() => Reflect.apply(member, target, parameters) as Promise<unknown>, PATIENT.has(name));
     },

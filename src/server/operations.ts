@@ -10,7 +10,7 @@ import { acceptsGzip, metricsFormat } from './negotiate.ts';
 import type { PlainRoute, ServerParts } from './route.ts';
 
 const compress = promisify(gzip);
-const TEXT = 'text/plain; charset=utf-8';
+export const TEXT = 'text/plain; charset=utf-8';
 /** Kept of a ping's body. Healthchecks tells its clients in a header of this name. */
 export const PING_BODY_BYTES = 10_000;
 
@@ -71,7 +71,11 @@ export const operations: readonly PlainRoute[] = [
   }),
 ];
 
-async function scrape(request: FastifyRequest, reply: FastifyReply, { metrics }: ServerParts): Promise<FastifyReply> {
+export async function scrape(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { metrics }: Pick<ServerParts, 'metrics'>,
+): Promise<FastifyReply> {
   const { contentType, body } = await metrics.render(metricsFormat(request.headers.accept));
   reply.type(contentType).header('vary', 'accept, accept-encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) return reply.send(body);

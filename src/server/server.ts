@@ -15,7 +15,10 @@ declare module 'fastify' {
   }
 }
 
-export interface ServerOptions extends ServerParts {
+export interface ServerOptions extends ServerParts, Entrance {}
+
+/** Where clients come in, and who may. */
+export interface Entrance {
   /** Port 0: any free one. */
   readonly listen: { readonly host: string; readonly port: number };
   /** With a token, everything but health and pings needs it. Without one only loopback may be listened on. */
@@ -23,6 +26,14 @@ export interface ServerOptions extends ServerParts {
   readonly publicUrl: string;
   /** What clients may take of us. Default: LIMITS. */
   readonly limits?: Partial<Limits>;
+}
+
+/** Without routes: it refuses whoever may not come in, and tells everybody else that there is nothing. */
+export interface GuardedApp {
+  readonly app: FastifyInstance;
+  readonly limits: Limits;
+  /** Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
+  listen(): Promise<Server>;
 }
 
 export interface Server {
@@ -67,21 +78,32 @@ const SECURITY_HEADERS = {
 
 /** Listens. Rejects with the system's error (EADDRINUSE, EACCES) when it cannot. */
 export async function createServer(options: ServerOptions): Promise<Server> {
-  const { listen, token, publicUrl } = options;
-  const limits = { ...LIMITS, ...options.limits };
-  const app = createApp(limits);
-  app.server.maxConnections = limits.connections;
-  addGuard(app, createGuard({ host: listen.host, publicUrl, ...(token !== undefined && { token }) }));
-  addErrorAnswers(app, options);
+  const { app, limits, listen } = createGuardedApp(options);
   for (const route of routes) {
     if (route.kind === 'api') addApiRoute(app, route, options, limits);
     else if (route.anyBody) await addPingRoute(app, route, options);
     else addPlainRoute(app, route, options);
   }
-  await app.listen(listen);
-  const bound = app.server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : listen.port;
-  return { address: { host: listen.host, port }, close: () => close(app, limits) };
+  return listen();
+}
+
+export function createGuardedApp(options: Entrance & Pick<ServerParts, 'log' | 'redact'>): GuardedApp {
+  const { listen: where, token, publicUrl } = options;
+  const limits = { ...LIMITS, ...options.limits };
+  const app = createApp(limits);
+  app.server.maxConnections = limits.connections;
+  addGuard(app, createGuard({ host: where.host, publicUrl, ...(token !== undefined && { token }) }));
+  addErrorAnswers(app, options);
+  return {
+    app,
+    limits,
+    async listen() {
+      await app.listen(where);
+      const bound = app.server.address();
+      const port = typeof bound === 'object' && bound !== null ? bound.port : where.port;
+      return { address: { host: where.host, port }, close: () => close(app, limits) };
+    },
+  };
 }
 
 function createApp(limits: Limits): FastifyInstance {
@@ -131,7 +153,7 @@ function addGuard(app: FastifyInstance, guard: Guard): void {
   });
 }
 
-function addErrorAnswers(app: FastifyInstance, { log, redact }: ServerParts): void {
+function addErrorAnswers(app: FastifyInstance, { log, redact }: Pick<ServerParts, 'log' | 'redact'>): void {
   app.setNotFoundHandler((_request, reply) => answerProblem(reply, problemDetailsOf(404, 'no_such_route')));
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = problemOf(error);
@@ -143,7 +165,7 @@ function addErrorAnswers(app: FastifyInstance, { log, redact }: ServerParts): vo
   });
 }
 
-function answerProblem(reply: FastifyReply, problem: ProblemDetails): FastifyReply {
+export function answerProblem(reply: FastifyReply, problem: ProblemDetails): FastifyReply {
   return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 

@@ -23,6 +23,8 @@ export interface Engine {
   /** Gives much free room back to the file system, in small steps between which others get their turn. */
   reclaim(): Promise<void>;
   snapshot(): Promise<Snapshot>;
+  /** False: another daemon may work on the database by now. */
+  isHeld(): boolean;
   /** Lets those who wait finish first. */
   close(): Promise<void>;
 }

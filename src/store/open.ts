@@ -5,6 +5,7 @@ import { type AppError, codeOf, messageOf, PermanentError } from '../errors.ts';
 import type { Clock, Log, Store } from '../ports.ts';
 import type { RowCounts } from './backup/format.ts';
 import type { Engine } from './engine.ts';
+import type { Election } from './postgres/election.ts';
 import { WorkerClient } from './sqlite/client.ts';
 import { sqliteEngine } from './sqlite/engine.ts';
 import { createStore, restoreStore } from './store.ts';
@@ -21,6 +22,8 @@ export interface StoreOptions {
    * nothing can be written before it was taken again, which the next call tries. Called once for each loss.
    */
   onLost?(error: AppError): void;
+  /** Of the brain among several daemons on one PostgreSQL: what is held by another is waited for. */
+  readonly election?: Election;
 }
 
 interface Opened {
@@ -31,7 +34,7 @@ interface Opened {
 
 /**
  * Creates what is not there, checks it, takes hold of it, and brings it to the present schema.
- * PermanentError: `store_locked` (another daemon holds it), `store_damaged`, `schema_newer`, `store_unwritable`,
+ * PermanentError: `store_locked` (another daemon holds it, without an election), `store_damaged`, `schema_newer`, `store_unwritable`,
  * `store_refused` (a wrong password, no such database), `store_unsupported`. RetryableError: `store_away`.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
@@ -64,12 +67,18 @@ function openEngine(options: StoreOptions, deadlineMs?: number): Promise<Opened>
 }
 
 /** Nothing of PostgreSQL is loaded before it is needed. */
-async function openDatabase(url: string, { log, onLost }: StoreOptions, deadlineMs?: number): Promise<Opened> {
+async function openDatabase(
+  url: string,
+  { clock, log, onLost, election }: StoreOptions,
+  deadlineMs?: number,
+): Promise<Opened> {
   const { PostgresSession } = await import('./postgres/session.ts');
   const { postgresEngine } = await import('./postgres/engine.ts');
   const session = await PostgresSession.open({
     url,
+    clock,
     ...(deadlineMs !== undefined && { deadlineMs }),
+    ...(election && { election }),
     onLost(error) {
       log.warn('store_lost', { error });
       onLost?.(error);

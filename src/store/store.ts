@@ -66,6 +66,7 @@ function storeOver(db: Kysely<Database>, engine: Engine, clock: Pick<Clock, 'now
         isBackingUp = false;
       });
     },
+    isHeld: () => engine.isHeld(),
     close() {
       closing ??= engine.close();
       return closing;

@@ -14,7 +14,10 @@ const INPUT: ActionInput = {
   ...QUIET,
 };
 
-function runnerOf(run: (signal: AbortSignal) => Promise<ActionOutput>, stopping = new AbortController()) {
+function runnerOf(
+  run: (signal: AbortSignal) => Promise<ActionOutput>,
+  { stopping = new AbortController(), hold = new AbortController(), isHeld = (): boolean => true } = {},
+) {
   const action: ActionType = {
     ...{ name: 'deed', summary: '', mainOption: '', example: '', spec: z.unknown() },
     ...{ resource: () => 'deed', would: () => '', readsOnly: () => false, fromProbe: () => false },
@@ -22,7 +25,7 @@ function runnerOf(run: (signal: AbortSignal) => Promise<ActionOutput>, stopping 
   };
   return createActionRunner({
     ...{ actionTypes: { deed: action }, clock: { now: Date.now, monotonic: () => performance.now() } },
-    ...{ log: quietLog, environment: {}, stopping: stopping.signal },
+    ...{ log: quietLog, environment: {}, isHeld, hold: () => hold.signal, stopping: stopping.signal },
   });
 }
 
@@ -40,9 +43,23 @@ it('aborts an act at its deadline', async () => {
 
 it('aborts an act when the daemon stops', async () => {
   const stopping = new AbortController();
-  const ended = runnerOf(untilAborted, stopping)('deed', {}, INPUT, 60_000);
+  const ended = runnerOf(untilAborted, { stopping })('deed', {}, INPUT, 60_000);
   stopping.abort(new Error('the daemon stops'));
   expect(await ended).toMatchObject({ done: false, error: expect.stringContaining('the daemon stops') });
+});
+
+it('breaks an act off when the hold on the store is lost', async () => {
+  const hold = new AbortController();
+  const ended = runnerOf(untilAborted, { hold })('deed', {}, INPUT, 60_000);
+  hold.abort(new Error('the connection was lost'));
+  expect(await ended).toMatchObject({ done: false, error: expect.stringContaining('the connection was lost') });
+});
+
+it('does not begin an act when another daemon may be the brain', async () => {
+  const run = vi.fn(untilAborted);
+  const ended = runnerOf(run, { isHeld: () => false })('deed', {}, INPUT, 60_000);
+  expect(await ended).toEqual({ done: false, error: expect.stringContaining('another daemon') });
+  expect(run).not.toHaveBeenCalled();
 });
 
 it('gives up an act that ignores its deadline', async () => {

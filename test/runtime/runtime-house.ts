@@ -287,6 +287,7 @@ function configurationOf(home: string, facts: HomeFacts): Configuration {
       home,
       http: { host: '127.0.0.1', port: 0, publicUrl: 'http://127.0.0.1:9911' },
       store: {},
+      cluster: false,
       log: { level: 'info' },
       healing: {
         ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE'), vantage: [] },

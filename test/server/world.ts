@@ -245,6 +245,7 @@ function configurationOf(world: World): Configuration {
       home: '/home/test',
       http: { host: '127.0.0.1', port: 0, publicUrl: 'http://127.0.0.1:9911' },
       store: {},
+      cluster: false,
       log: { level: 'info' },
       healing: {
         mode: 'auto',

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { Clock, Log, Store } from '../../src/ports.ts';
 import { openStore } from '../../src/store/open.ts';
+import type { Election } from '../../src/store/postgres/election.ts';
 import { type PostgresServer, startPostgres } from '../estate/postgres.ts';
 import type { OpenedForTest } from './sqlite.ts';
 
@@ -36,6 +37,13 @@ export function usePostgres(settings: readonly string[] = []): PostgresForTest {
   };
 }
 
-export function openDatabase(url: string, onLost?: (error: Error) => void): Promise<Store> {
-  return openStore({ home: '/nonexistent', url, clock, log: silent, ...(onLost && { onLost }) });
+/** What a store needs that others wait for. */
+export interface Contest {
+  readonly election?: Election;
+  readonly clock?: Clock;
+}
+
+export function openDatabase(url: string, onLost?: (error: Error) => void, contest: Contest = {}): Promise<Store> {
+  const others = { ...(onLost && { onLost }), ...contest };
+  return openStore({ home: '/nonexistent', url, clock, log: silent, ...others });
 }

@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Daemon, freePort, type Home, homeAt, startDaemon } from '../estate/daemon.ts';
+import { type Daemon, freePort, type Home, homeAt, startDaemon, until } from '../estate/daemon.ts';
 import { type FakeSlack, startFakeSlack } from '../estate/fake-slack.ts';
 import { startPostgres } from '../estate/postgres.ts';
 import { type Receiver, startReceiver } from '../estate/receiver.ts';
@@ -20,7 +20,12 @@ export interface Arena {
   readonly services: ReadonlyMap<ServiceName, Service>;
   readonly slack: FakeSlack;
   readonly bus: Receiver;
+  /** In a cluster the one that stands by, if there is one: it takes over. */
   start(options: { readonly ready: boolean; readonly environment?: Readonly<Record<string, string>> }): Promise<Daemon>;
+  /** In a cluster: another daemon, which the next `start` returns. */
+  standBy(environment: Readonly<Record<string, string>>): Promise<void>;
+  /** Ends the one that stands by. */
+  dismiss(): Promise<void>;
   /** Ends everything that it started. The folder stays. */
   close(): Promise<void>;
 }
@@ -30,13 +35,16 @@ export interface ArenaOptions {
   /** Slack's burst cap: what exceeds it a minute becomes digests. */
   readonly slackBurst: number;
   /** Default: SQLite. */
-  readonly store?: 'sqlite' | 'postgres';
+  readonly store?: StoreName;
 }
 
-export async function openArena({ folder, slackBurst, store }: ArenaOptions): Promise<Arena> {
+/** `cluster`: PostgreSQL, and always a daemon that stands by. */
+export const STORES = ['sqlite', 'postgres', 'cluster'] as const;
+export type StoreName = (typeof STORES)[number];
+
+export async function openArena({ folder, slackBurst, store = 'sqlite' }: ArenaOptions): Promise<Arena> {
   await mkdir(folder, { recursive: true });
-  const postgres =
-    store === 'postgres' ? await startPostgres(['fsync=off'], { folder: join(folder, 'postgres') }) : undefined;
+  const postgres = store === 'sqlite' ? undefined : await startPostgres([], { folder: join(folder, 'postgres') });
   const storeUrl = await postgres?.createDatabase('brainstem');
   const slack = await startFakeSlack({ journal: join(folder, 'slack.jsonl'), token: TEST_TOKEN });
   const bus = await startReceiver({ journal: join(folder, 'bus.jsonl') });
@@ -48,16 +56,38 @@ export async function openArena({ folder, slackBurst, store }: ArenaOptions): Pr
     'probes/services.yaml': `probes:\n${SERVICES.map((name) => probe(name, urlOf(services, name))).join('')}`,
     'remediations/services.yaml': `remediations:\n${[...services].map(([name, { restartArgv }]) => remediation(name, restartArgv)).join('')}`,
   });
-  const port = await freePort();
   const daemons: Daemon[] = [];
+  let waiting: Daemon | undefined;
+
+  async function spawn(ready: boolean, environment: Readonly<Record<string, string>> = {}): Promise<Daemon> {
+    const channels = { SLACK_BOT_TOKEN: TEST_TOKEN, SLACK_API_URL: slack.url, BUS_URL: bus.url };
+    const place = { STORE_URL: storeUrl ?? '', CLUSTER: String(store === 'cluster') };
+    const daemon = await startDaemon({ home, ready, environment: { ...channels, ...place, ...environment } });
+    daemons.push(daemon);
+    return daemon;
+  }
+
   return {
     ...{ folder, home, storeUrl, services, slack, bus },
     async start({ ready, environment }) {
-      const channels = { SLACK_BOT_TOKEN: TEST_TOKEN, SLACK_API_URL: slack.url, BUS_URL: bus.url };
-      const variables = { ...channels, STORE_URL: storeUrl ?? '', ...environment };
-      const daemon = await startDaemon({ home, port, ready, environment: variables });
-      daemons.push(daemon);
-      return daemon;
+      const next = waiting;
+      waiting = undefined;
+      return next ?? spawn(ready, environment);
+    },
+    async standBy(environment) {
+      if (store !== 'cluster') return;
+      const daemon = await spawn(false, environment);
+      waiting = daemon;
+      let over = false;
+      void daemon.exited.then(() => {
+        over = true;
+      });
+      const isThere = () => over || daemon.log.some(({ event }) => event === 'standing_by' || event === 'started');
+      await until(isThere, { withinMs: 60_000, what: 'a daemon to stand by' });
+    },
+    async dismiss() {
+      await waiting?.kill();
+      waiting = undefined;
     },
     async close() {
       for (const daemon of daemons) await daemon.kill();
@@ -82,6 +112,7 @@ function settings(slackBurst: number): string {
   return `
 http: { listen: "\${LISTEN}" }
 store: { url: "\${STORE_URL:-}" }
+cluster: \${CLUSTER}
 log: { level: info }
 healing: { budget: 10000 in 1h }
 alerts: { flapping: 10000 in 10m }

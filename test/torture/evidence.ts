@@ -13,6 +13,7 @@ import { SERVICES, type ServiceName } from './round.ts';
 export interface Evidence {
   readonly kills: number;
   readonly mishaps: readonly string[];
+  readonly takeoversMs: readonly number[];
   readonly breaks: readonly NotedBreak[];
   readonly oracles: ReadonlyMap<ServiceName, readonly OracleLine[]>;
   readonly bus: readonly Delivery[];
@@ -33,11 +34,11 @@ export interface Evidence {
 const ALL = 1_000_000;
 
 /** To be called while no daemon runs and the services still do. */
-export async function gather(arena: Arena, { kills, mishaps, breaks }: Progress): Promise<Evidence> {
+export async function gather(arena: Arena, { kills, mishaps, breaks, takeoversMs }: Progress): Promise<Evidence> {
   const oracles = new Map<ServiceName, readonly OracleLine[]>();
   for (const [name, service] of arena.services) oracles.set(name, await service.oracle());
   return {
-    ...{ kills, mishaps, breaks, oracles },
+    ...{ kills, mishaps, breaks, takeoversMs, oracles },
     bus: arena.bus.deliveries(),
     slack: arena.slack.calls(),
     ill: await illServices(arena),

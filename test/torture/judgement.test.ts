@@ -75,7 +75,7 @@ const BUS = ROWS.filter(({ notifier }) => notifier === 'bus').map(delivery);
 const SLACK = ROWS.filter(({ notifier }) => notifier === 'oncall').map(call);
 
 const RIGHT: Evidence = {
-  ...{ kills: 1, mishaps: [], ill: [], locked: [], strays: [] },
+  ...{ kills: 1, mishaps: [], takeoversMs: [900], ill: [], locked: [], strays: [] },
   breaks: [{ service: 'plain', how: 'hang', at: 100, eager: false }],
   oracles: new Map([['plain', FIX]]),
   ...{ bus: BUS, slack: SLACK, incidents: [INCIDENT], attempts: [ATTEMPT], notifications: ROWS },
@@ -124,6 +124,7 @@ it.each<[string, string, Partial<Evidence>]>([
     'a kill repeats at most one alert a channel',
     { bus: [...BUS, ...BUS.slice(0, 1), ...BUS.slice(0, 1)] },
   ],
+  ['a takeover that took long', 'who stands by takes over within 5 s', { takeoversMs: [5_001] }],
   ['an attempt that ran twice', 'no fix runs twice', { oracles: new Map([['plain', [...FIX, ...FIX]]]) }],
   ['a run without an attempt', 'every run is an attempt on record', { attempts: [] }],
   [

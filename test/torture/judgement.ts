@@ -30,6 +30,21 @@ export function judge(evidence: Evidence): readonly Finding[] {
     finding('no lock is left', evidence.attempts.length, evidence.locked),
     finding('no process is left', evidence.attempts.length, evidence.strays),
     finding('every service is well', evidence.oracles.size, evidence.ill),
+    ...takeovers(evidence),
+  ];
+}
+
+const TAKEOVER_MS = 5_000;
+
+function takeovers({ takeoversMs }: Evidence): readonly Finding[] {
+  if (takeoversMs.length === 0) return [];
+  const late = takeoversMs.filter((ms) => ms > TAKEOVER_MS);
+  return [
+    finding(
+      'who stands by takes over within 5 s',
+      takeoversMs.length,
+      late.map((ms) => `after ${ms} ms`),
+    ),
   ];
 }
 

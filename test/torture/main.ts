@@ -1,5 +1,5 @@
 /**
- * `npm run torture [-- --seed TEXT --kills N --minutes M --store sqlite|postgres --resume FILE]`: breaks services and kills the daemon at random, then
+ * `npm run torture [-- --seed TEXT --kills N --minutes M --store sqlite|postgres|cluster --resume FILE]`: breaks services and kills the daemon at random, then
  * checks that nothing was lost and nothing was done twice. Exit code: 0 when every invariant holds, 1 otherwise.
  *
  * It stops after M minutes, everything healed and checked so far, and says how to go on from there.
@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Arena, openArena } from './arena.ts';
+import { type Arena, openArena, STORES, type StoreName } from './arena.ts';
 import { gather } from './evidence.ts';
 import { type Finding, judge } from './judgement.ts';
 import { newProgress, type Progress, settle, suffer } from './ordeal.ts';
@@ -70,9 +70,10 @@ async function giveUp(arena: Arena): Promise<never> {
   process.exit(130);
 }
 
-function storeOf(text: string): 'sqlite' | 'postgres' {
-  if (text === 'sqlite' || text === 'postgres') return text;
-  console.error(`--store is sqlite or postgres, not ${text}`);
+function storeOf(text: string): StoreName {
+  const store = STORES.find((name) => name === text);
+  if (store !== undefined) return store;
+  console.error(`--store is ${STORES.join(', ')}; not ${text}`);
   process.exit(2);
 }
 

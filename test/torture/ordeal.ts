@@ -19,6 +19,10 @@ export interface Progress {
   readonly elapsedMs: number;
   /** What went wrong on the way: a daemon that ended by itself. */
   readonly mishaps: readonly string[];
+  /** In a cluster: from the death of a daemon until the one that stood by had started, each in milliseconds. */
+  readonly takeoversMs: readonly number[];
+  /** When the last one died. */
+  readonly diedAt?: number;
 }
 
 export interface NotedBreak {
@@ -29,7 +33,7 @@ export interface NotedBreak {
 }
 
 export function newProgress(seed: string): Progress {
-  return { seed, kills: 0, deaths: {}, breaks: [], elapsedMs: 0, mishaps: [] };
+  return { seed, kills: 0, deaths: {}, breaks: [], elapsedMs: 0, mishaps: [], takeoversMs: [] };
 }
 
 /** Rounds until `kills` are reached or the time is up. `onRound` is told after each. */
@@ -42,7 +46,7 @@ export async function suffer(
   let progress = before;
   while (progress.kills < limits.kills && performance.now() < limits.untilMs) {
     const beganMs = performance.now();
-    const { death, breaks, mishap } = await liveAndDie(arena, progress);
+    const { death, breaks, mishap, takeoverMs, diedAt } = await liveAndDie(arena, progress);
     progress = {
       ...progress,
       kills: progress.kills + 1,
@@ -50,6 +54,8 @@ export async function suffer(
       breaks: [...progress.breaks, ...breaks],
       elapsedMs: progress.elapsedMs + performance.now() - beganMs,
       mishaps: [...progress.mishaps, ...(mishap === undefined ? [] : [mishap])],
+      takeoversMs: [...progress.takeoversMs, ...(takeoverMs === undefined ? [] : [takeoverMs])],
+      diedAt,
     };
     onRound(progress);
   }
@@ -60,26 +66,46 @@ interface Outcome {
   readonly death: string;
   readonly breaks: readonly NotedBreak[];
   readonly mishap?: string;
+  readonly takeoverMs?: number;
+  readonly diedAt: number;
 }
 
-async function liveAndDie(arena: Arena, { seed, kills, breaks: earlier }: Progress): Promise<Outcome> {
+async function liveAndDie(arena: Arena, before: Progress): Promise<Outcome> {
+  const { seed, kills, breaks: earlier } = before;
   const round = planRound(seed, kills + 1);
   const daemon = await arena.start({ ready: false, environment: variablesOf(round) });
   const dead = new AbortController();
-  if (!round.whileStarting) await begun(daemon);
+  if (!round.whileStarting) {
+    await begun(daemon);
+    await arena.standBy(variablesOf(planRound(seed, kills + 2)));
+  }
   const breaking = breakThings(arena, { planned: round.breaks, earlier, dead: dead.signal });
   const ended = daemon.exited.then(() => 'ended' as const);
   const how = await Promise.race([ended, sleep(round.livesMs, 'kill' as const)]);
   const started = hasStarted(daemon);
   if (how === 'kill') await daemon.kill();
   const code = await daemon.exited;
+  const diedAt = Date.now();
   dead.abort();
   const breaks = await breaking;
   await sleep(round.pauseMs);
   const mishap = code === null ? undefined : `the daemon ended with ${code}: ${daemon.output().trim()}`;
   const byItself = round.failpoint?.name ?? 'nothing known';
   const death = how === 'ended' ? byItself : started ? 'by hand' : 'while starting';
-  return { death, breaks, ...(mishap !== undefined && { mishap }) };
+  const takeoverMs = takeoverOf(daemon, before.diedAt);
+  return {
+    death,
+    breaks,
+    diedAt,
+    ...(mishap !== undefined && { mishap }),
+    ...(takeoverMs !== undefined && { takeoverMs }),
+  };
+}
+
+/** Of a daemon that stood by already when the one before it died, and lived to start. */
+function takeoverOf({ log }: Daemon, diedAt = 0): number | undefined {
+  const timeOf = (name: string) => Date.parse(String(log.find(({ event }) => event === name)?.['time']));
+  return timeOf('standing_by') < diedAt && timeOf('started') >= diedAt ? timeOf('started') - diedAt : undefined;
 }
 
 /** It has started, or has died before. */
@@ -150,6 +176,7 @@ interface Status {
 
 /** A last start that nothing disturbs: everything is healed, said and put on record. Returns the daemon's exit code. */
 export async function settle(arena: Arena, withinMs: number): Promise<number | null> {
+  await arena.dismiss();
   const daemon = await arena.start({ ready: true });
   let status: Status | undefined;
   const quiet = async () => {

@@ -29,8 +29,16 @@ function facts({ seed, kills, deaths, breaks, elapsedMs }: Progress, evidence: E
     `seed ${seed}: ${kills} kills in ${formatDuration(elapsedMs)} (${tally(deaths)})`,
     `${breaks.length} breaks (${tally(countBy(breaks.map(({ how }) => how)))}), ${incidents.length} incidents`,
     `${fixes} runs of fixes, ${attempts.length} attempts (${tally(countBy(attempts.map(outcome)))})`,
+    ...takeovers(evidence.takeoversMs),
     `${bus.length} alerts to bus, ${slack.length} calls of Slack (${digests} digests), ${repeatedAlerts(evidence)} repeated`,
   ];
+}
+
+function takeovers(takeoversMs: readonly number[]): readonly string[] {
+  if (takeoversMs.length === 0) return [];
+  const sorted = takeoversMs.toSorted((one, other) => one - other);
+  const middle = sorted[Math.floor(sorted.length / 2)];
+  return [`${sorted.length} takeovers, in ${sorted[0]} to ${sorted.at(-1)} ms, half of them in ${middle} ms or less`];
 }
 
 function outcome({ state, refusal }: Evidence['attempts'][number]): string {

@@ -2,6 +2,7 @@
 import { Socket } from 'node:net';
 import type { Client, QueryResult } from 'pg';
 import { type AppError, RetryableError } from '../../errors.ts';
+import type { Clock } from '../../ports.ts';
 import { toCell } from '../cell.ts';
 import { postgresError } from './failures.ts';
 
@@ -14,6 +15,8 @@ export interface Statement {
 
 export interface ConnectionOptions {
   readonly url: string;
+  /** Needed by whoever asks how old the last proof of it is. */
+  readonly clock?: Clock;
   /** How the server lists it. Default: `brainstem`. */
   readonly applicationName?: string;
   /** Deadline of one statement; the server ends it by itself a little before. Default: 10 s. */
@@ -33,6 +36,9 @@ export class PostgresConnection {
   readonly #client: Client;
   readonly #socket: Socket;
   readonly #deadlineMs: number;
+  readonly #clock: Clock | undefined;
+  /** When the last question was sent that has an answer: only then the session is known to have lived. */
+  #proven: Instant | undefined;
   #lost: AppError | undefined;
 
   static async open(options: ConnectionOptions): Promise<PostgresConnection> {
@@ -49,7 +55,7 @@ export class PostgresConnection {
         stream: () => socket,
         types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : types.getTypeParser(oid, format)) as never },
       });
-      const connection = new PostgresConnection(client, socket, place, options.deadlineMs ?? STATEMENT_DEADLINE_MS);
+      const connection = new PostgresConnection(client, socket, place, options);
       await client.connect();
       await connection.#configure();
       return connection;
@@ -59,11 +65,12 @@ export class PostgresConnection {
     }
   }
 
-  private constructor(client: Client, socket: Socket, place: string, deadlineMs: number) {
+  private constructor(client: Client, socket: Socket, place: string, options: ConnectionOptions) {
     this.#client = client;
     this.#socket = socket;
     this.place = place;
-    this.#deadlineMs = deadlineMs;
+    this.#deadlineMs = options.deadlineMs ?? STATEMENT_DEADLINE_MS;
+    this.#clock = options.clock;
     client.on('error', (error) => this.#lose(error));
     this.ended = new Promise((resolve) => {
       client.once('end', () => {
@@ -78,12 +85,22 @@ export class PostgresConnection {
     return this.#lost;
   }
 
+  /** Time since a question was sent that has its answer, by the clock that says more: one of them may have stood still. */
+  get unprovenMs(): number {
+    if (!this.#clock || !this.#proven) return Number.POSITIVE_INFINITY;
+    const now = instantOf(this.#clock);
+    return Math.max(now.wall - this.#proven.wall, now.monotonic - this.#proven.monotonic);
+  }
+
   async query<Row extends object>({ text, values, name }: Statement): Promise<QueryResult<Row>> {
     if (this.#lost) throw this.#lost;
+    const asked = this.#clock && instantOf(this.#clock);
     const timer = setTimeout(() => this.abandon(`no answer within ${this.#deadlineMs / 1_000} s`), this.#deadlineMs);
     try {
       const parameters = values?.map(toCell) ?? [];
-      return await this.#client.query<Row>({ text, values: parameters, ...(name !== undefined && { name }) });
+      const answer = await this.#client.query<Row>({ text, values: parameters, ...(name !== undefined && { name }) });
+      this.#proven = asked;
+      return answer;
     } catch (error) {
       throw this.#lost ?? postgresError(this.place, error);
     } finally {
@@ -127,6 +144,15 @@ export class PostgresConnection {
       SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
       SET tcp_user_timeout = '20s'`);
   }
+}
+
+interface Instant {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+function instantOf(clock: Clock): Instant {
+  return { wall: clock.now(), monotonic: clock.monotonic() };
 }
 
 /** All tables live in a schema of their own, so that they clash with nobody's. */

@@ -19,8 +19,12 @@ const DDL: Ddl = {
 const USED_BYTES = `SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint AS bytes FROM pg_class
   WHERE relnamespace = '${SCHEMA}'::regnamespace AND relkind = 'r'`;
 
+/** Between two questions that keep a contested hold up. */
+const KEEP_UP_MS = 1_000;
+
 export function postgresEngine(session: PostgresSession): Engine {
   const turnstile = new Turnstile();
+  const stopKeepingUp = session.isContested ? keepUp(session, turnstile) : () => undefined;
   return {
     dialect: sessionDialect(session, turnstile),
     ddl: DDL,
@@ -34,6 +38,27 @@ export function postgresEngine(session: PostgresSession): Engine {
     // A dropped table gives its room back at once, and autovacuum sees to the rest.
     reclaim: async () => undefined,
     snapshot: () => postgresSnapshot(session.url),
-    close: () => turnstile.pass(() => session.close()),
+    isHeld: () => session.isHeld,
+    close() {
+      stopKeepingUp();
+      return turnstile.pass(() => session.close());
+    },
   };
+}
+
+/** One question at a time, in turn with everybody else's. What goes wrong with it the session tells its owner. */
+function keepUp(session: PostgresSession, turnstile: Turnstile): () => void {
+  let asking = false;
+  const timer = setInterval(() => {
+    if (asking) return;
+    asking = true;
+    turnstile
+      .pass(() => session.keepUp())
+      .catch(() => undefined)
+      .finally(() => {
+        asking = false;
+      });
+  }, KEEP_UP_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }

@@ -46,8 +46,20 @@ export function unknownCommit(place: string, cause: unknown): RetryableError {
 }
 
 export function lockedDatabase(place: string, holder: string): PermanentError {
-  const advice = 'only one can run on a database at a time';
+  const advice = 'only one can run on a database at a time, or several with cluster: true in all of them';
   return new PermanentError('store_locked', `another daemon holds the database ${place}${holder}: ${advice}`);
+}
+
+/** What we remember of the database is not what is in it any more. */
+export function passedDatabase(place: string): PermanentError {
+  return new PermanentError('store_locked', `another daemon has held the database ${place} meanwhile`);
+}
+
+/** The same in a cluster, where it is how things should be. */
+export function supersededBrain(place: string, cause: PermanentError): PermanentError {
+  return new PermanentError('store_superseded', `another daemon of the cluster is the brain of ${place} now`, {
+    cause,
+  });
 }
 
 export function unsupportedServer(place: string, version: string): PermanentError {

@@ -39,6 +39,8 @@ export function sqliteEngine(client: WorkerClient): Engine {
       }
     },
     snapshot: () => sqliteSnapshot(client, turnstile),
+    // The file is locked for as long as it is open.
+    isHeld: () => true,
     close: () => turnstile.pass(() => client.close()),
   };
 }
