@@ -121,5 +121,5 @@ async function createSchema(connection: PostgresConnection): Promise<void> {
   if (!rows[0]?.schema) await connection.script(`CREATE SCHEMA ${SCHEMA}`);
   if (!rows[0]?.hold)
     await connection.script(`CREATE TABLE ${SCHEMA}.hold (id integer PRIMARY KEY CHECK (id = 1), term bigint NOT NULL);
-      COMMENT ON TABLE ${SCHEMA}.hold IS 'One row: how often a daemon took hold of this database'`);
+      COMMENT ON TABLE ${SCHEMA}.hold IS 'one row: how often a daemon took hold of this database'`);
 }
