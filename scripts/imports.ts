@@ -25,6 +25,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   metrics: [],
   server: [],
   log: [],
+  dashboards: [],
 };
 
 /** In these rooms each file of the registry is a plug-in, which must not know another one. */
