@@ -58,8 +58,7 @@ export const incidents = (): readonly Builder<Panel>[] => [
   bars(
     {
       title: 'Notifications',
-      description:
-        'retried: a channel did not take it, and is asked again. dropped: nobody heard it. digested: it went into a digest.',
+      description: 'retried: a channel did not take it, and is asked again. digested: it went into a digest.',
       unit: 'none',
     },
     { '{{notifier}} {{outcome}}': `${risen('brainstem_notifications_total', 'notifier, outcome')} > 0` },
