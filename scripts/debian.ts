@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
+const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image'];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -23,6 +23,8 @@ const CERTIFICATES = [
   'probe-types/postgres-hostile',
   'probe-types/redis',
   'probe-types/prometheus',
+  'papertrail/shipper',
+  'e2e/papertrail',
 ];
 const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions'];
 
@@ -58,9 +60,21 @@ const PARTS: readonly Part[] = [
   {
     package: 'postgresql-15',
     provides: '/usr/lib/postgresql/15/bin/postgres',
-    suites: ['probe-types/postgres*', ...POSTGRES],
+    suites: [
+      'probe-types/postgres*',
+      ...POSTGRES,
+      'e2e/store-away',
+      'e2e/store-outages',
+      'store/postgres*',
+      'e2e/postgres*',
+      'e2e/crash',
+    ],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
+  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
+  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
+  { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
+  { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
 ];
 
 export function missingParts(): readonly Part[] {

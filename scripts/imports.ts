@@ -12,7 +12,7 @@ const LEAVES = ['model', 'ports', 'errors', 'units', 'spec', 'failpoint', 'redac
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   main: ['cli'],
   cli: ['app', 'config', 'engine', 'log', 'registries', 'runtime', 'server', 'store'],
-  app: ['config', 'log', 'metrics', 'registries', 'runtime', 'server', 'store'],
+  app: ['config', 'log', 'metrics', 'papertrail', 'registries', 'runtime', 'server', 'store'],
   registries: ['action-types', 'notifiers', 'probe-types'],
   runtime: ['engine', 'shared'],
   config: ['engine/condition', 'shared'],
@@ -23,6 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   store: [],
   metrics: [],
+  papertrail: [],
   server: [],
   log: [],
   dashboards: [],

@@ -1,6 +1,7 @@
 /**
  * The only wiring: a home in, a running daemon out. Embeddable: everything of the process is handed in.
  */
+import { hostname } from 'node:os';
 import { hashHome } from './config/files.ts';
 import { loadConfiguration } from './config/load.ts';
 import { type HomeWatch, watchHome } from './config/watch.ts';
@@ -8,8 +9,9 @@ import { ConfigurationError, formatProblem } from './errors.ts';
 import { armFailpoints } from './failpoint.ts';
 import type { RootLog } from './log.ts';
 import { createExposition } from './metrics/exposition.ts';
-import { createMeter } from './metrics/instruments.ts';
+import { createMeter, type Instruments } from './metrics/instruments.ts';
 import type { Configuration } from './model.ts';
+import { createShipper, type Shipper } from './papertrail/shipper.ts';
 import type { Clock, ReloadOutcome, Store } from './ports.ts';
 import type { Redactor } from './redact.ts';
 import { registries } from './registries.ts';
@@ -24,9 +26,11 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly redactor: Redactor;
-  createLog(configuration: Configuration): RootLog;
+  /** `shipper` gets every line as well. */
+  createLog(configuration: Configuration, shipper: Shipper | undefined): RootLog;
   random(): number;
   readonly process: {
+    readonly pid: number;
     cpuMs(): number;
     uptimeMs(): number;
     memoryBytes(): number;
@@ -39,9 +43,14 @@ export interface App {
   /** Errors: ConfigurationError, PermanentError (a store that is locked, damaged or newer), a port in use. */
   start(): Promise<{ readonly url: string; readonly probes: number; readonly configuration: Configuration }>;
   reload(by: string): Promise<ReloadOutcome>;
+  /** Resolves when the daemon cannot go on, such as without its store: stop it, and say why. */
+  readonly failed: Promise<Error>;
   /** Drains and closes everything, in reverse order. Idempotent. */
   stop(): Promise<void>;
 }
+
+/** How long the end waits for Papertrail to take what was logged last. */
+const SHIP_REST_MS = 2_000;
 
 export function createApp(options: AppOptions): App {
   const { home, environment, clock, redactor, version, random } = options;
@@ -52,11 +61,15 @@ export function createApp(options: AppOptions): App {
         readonly runtime: Runtime;
         readonly log: RootLog;
         configuration: Configuration;
-        meter: ReturnType<typeof createMeter>;
+        meter: Instruments;
       }
     | undefined;
   let reloading: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<Error>((resolve) => {
+    fail = resolve;
+  });
 
   async function load(): Promise<Configuration> {
     const configuration = await loadConfiguration(home, { registries, environment });
@@ -66,8 +79,25 @@ export function createApp(options: AppOptions): App {
     return configuration;
   }
 
+  function openLog(configuration: Configuration, { meter }: Instruments): RootLog {
+    const { papertrail } = configuration.settings.log;
+    const shipper =
+      papertrail &&
+      createShipper({
+        destination: { hostname: hostname(), ...papertrail },
+        pid: options.process.pid,
+        onDropped: meter.logLinesDropped,
+      });
+    const log = options.createLog(configuration, shipper);
+    cleanups.push(() => log.flush());
+    shipper?.start(log);
+    if (shipper) cleanups.push(() => shipper.stop(SHIP_REST_MS));
+    return log;
+  }
+
   async function open(configuration: Configuration, log: RootLog): Promise<Store> {
-    const store = await openStore({ home: configuration.settings.home, clock, log });
+    const { home, store: settings } = configuration.settings;
+    const store = await openStore({ home, clock, log, ...settings });
     cleanups.push(() => store.close());
     return store;
   }
@@ -75,8 +105,7 @@ export function createApp(options: AppOptions): App {
   async function listen(
     configuration: Configuration,
     runtime: Runtime,
-    store: Store,
-    instruments: ReturnType<typeof createMeter>,
+    instruments: Instruments,
     log: RootLog,
   ): Promise<Server> {
     const { host, port, token, publicUrl } = configuration.settings.http;
@@ -92,7 +121,7 @@ export function createApp(options: AppOptions): App {
       ...{
         views: runtime.views,
         commands: runtime.commands,
-        store,
+        store: runtime.store,
         metrics: exposition,
         clock,
         log,
@@ -112,18 +141,18 @@ export function createApp(options: AppOptions): App {
     armFailpoints(environment);
     const baseline = await hashHome(home);
     const configuration = await load();
-    const log = options.createLog(configuration);
-    cleanups.push(() => log.flush());
+    const meter = createMeter({ version, startedAt: clock.now() });
+    meter.declare(configuration);
+    const log = openLog(configuration, meter);
     for (const warning of configuration.warnings)
       log.warn('configuration_doubtful', { problem: formatProblem(warning) });
     const store = await open(configuration, log);
-    const meter = createMeter({ version, startedAt: clock.now() });
-    meter.declare(configuration);
     const runtime = createRuntime({
       ...{ store, registries, clock, log, meter: meter.meter, random, reload, environment, process: options.process },
       redact: redactor.redact,
+      onLost: fail,
     });
-    const server = await listen(configuration, runtime, store, meter, log);
+    const server = await listen(configuration, runtime, meter, log);
     cleanups.push(() => runtime.stop());
     options.process.compactHeap();
     await runtime.start(configuration);
@@ -208,6 +237,7 @@ export function createApp(options: AppOptions): App {
       }
     },
     reload,
+    failed,
     stop() {
       stopped ??= cleanUp();
       return stopped;

@@ -13,6 +13,8 @@ export interface LogOptions {
   readonly level: Settings['log']['level'];
   /** Where finished lines go. Default: standard output, buffered up to 16 MiB when its reader is slow. */
   readonly destination?: { write(line: string): void };
+  /** Gets every line as well, as JSON whatever `pretty` says. */
+  readonly shipper?: { write(line: string): void };
   /** Readable lines instead of JSON. */
   readonly pretty: boolean;
   /** Colours in readable lines. Default true. */
@@ -38,7 +40,13 @@ const RESERVED: ReadonlySet<string> = new Set(['level', 'time', 'event']);
 export function createLog(options: LogOptions): RootLog {
   const output: Output = options.destination ?? openStandardOutput();
   const format = options.pretty ? prettyFormat(options.color ?? true) : (line: string) => line;
-  const stream = { write: (line: string) => output.write(format(redactLine(line, options.redactor))) };
+  const stream = {
+    write(line: string) {
+      const redacted = redactLine(line, options.redactor);
+      output.write(format(redacted));
+      options.shipper?.write(redacted);
+    },
+  };
   const logger = pino(
     {
       level: options.level,

@@ -40,6 +40,7 @@ const exitCode = await runProgram(process.argv.slice(2), io, {
   clock: { now: Date.now, monotonic: () => performance.now() },
   random: Math.random,
   process: {
+    pid: process.pid,
     cpuMs() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1_000;

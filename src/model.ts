@@ -148,13 +148,29 @@ export interface Settings {
   readonly http: { readonly host: string; readonly port: number; readonly publicUrl: string; readonly token?: string };
   /** Absent: SQLite in `<home>/data`. */
   readonly store: { readonly url?: string };
-  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
+  readonly log: {
+    readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+    /** Where lines are shipped to, besides standard output. Absent: nowhere. */
+    readonly papertrail?: PapertrailSettings;
+  };
   readonly healing: HealingSettings;
   readonly history: { readonly resultsMs: number; readonly maxBytes: number };
   /** `flapping`: how often people are told that one incident opens, ends, opens again …; more waits. */
   readonly alerts: { readonly flapping: RateLimit };
   /** Pinged only while we work. Absent: nobody would notice that we are gone. */
   readonly watchdog?: { readonly url: string; readonly everyMs: number };
+}
+
+/** Papertrail, or whatever takes syslog messages (RFC 5424). */
+export interface PapertrailSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: 'udp' | 'tcp' | 'tls';
+  /** Authorities to trust instead of the built-in ones: PEM text, or the absolute path of a PEM file. */
+  readonly ca?: string;
+  readonly program: string;
+  /** Default: the name of this machine. */
+  readonly hostname?: string;
 }
 
 /** Everything that was loaded from a home, complete and valid; replaced as a whole at a reload. */

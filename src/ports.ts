@@ -361,6 +361,11 @@ export interface Store extends StoreQueries {
     keep: { readonly resultsMs: number; readonly maxBytes: number },
     now: number,
   ): Promise<{ readonly oldestAt?: number; readonly bytes: number }>;
+  /**
+   * The bytes of a backup file (gzip), made as they are taken, while everything else goes on: decisions as they are now, and
+   * every result that is stored by now. ConflictError `backup_running`: one at a time.
+   */
+  backup(): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -384,6 +389,8 @@ export interface Meter {
   /** How far back results reach (ms since the epoch; undefined: there are none), and what the store holds. */
   historyKept(oldestAt: number | undefined, bytes: number): void;
   storeUp(up: boolean): void;
+  /** Lines of the log that could not be shipped. */
+  logLinesDropped(count: number): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
   /** `withheld`: it was due, but something of ours did not work. */

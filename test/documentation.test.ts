@@ -10,6 +10,7 @@ import { ALERT_KINDS, REFUSALS } from '../src/model.ts';
 import { probeTypes } from '../src/probe-types/index.ts';
 import { registries } from '../src/registries.ts';
 import { routes } from '../src/server/routes.ts';
+import { DAY_TABLE, TABLES } from '../src/store/tables.ts';
 import { createHome, type Daemon, type Home, startDaemon, until } from './estate/daemon.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -95,13 +96,19 @@ describe('tables', () => {
     expect(firstCells('docs/http-api.md').sort()).toEqual([...known, 'GET /api/v1/openapi.json'].sort());
   });
 
-  it('docs/store.md names every table', () => {
+  it('docs/store.md says of every table what the database says of it', () => {
     const migrations = readdirSync(join(ROOT, 'src/store/migrations')).map((name) =>
       page(`src/store/migrations/${name}`),
     );
     const created = [...migrations.join('').matchAll(/CREATE TABLE (\w+)/g)].map(([, table]) => table);
-    const known = [...created, 'schema_migrations', 'results_YYYYMMDD'];
-    expect(firstCells('docs/store.md').sort()).toEqual(known.sort());
+    expect(Object.keys(TABLES).sort()).toEqual([...created, 'schema_migrations'].sort());
+    const facts = { ...TABLES, results_YYYYMMDD: DAY_TABLE };
+    const rows = page('docs/store.md').match(/^\| `[a-z_]+(YYYYMMDD)?` \| .* \|$/gm);
+    expect(rows?.sort()).toEqual(
+      Object.entries(facts)
+        .map(([name, { about }]) => `| \`${name}\` | ${about} |`)
+        .sort(),
+    );
   });
 
   it('docs/metrics.md names every metric that a daemon exports, and no other', async () => {

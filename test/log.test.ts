@@ -32,6 +32,14 @@ test('a line is one JSON object with level, ISO time, event and fields', () => {
   expect(last()['time']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
 
+test('a shipper gets every line as JSON, without secrets, also where people read along', () => {
+  const shipped: string[] = [];
+  const { log, lines } = capture({ pretty: true, shipper: { write: (line) => void shipped.push(line) } });
+  log.warn('probe_failed', { error: `at ${secret}` });
+  expect(lines[0]).not.toMatch(/^\{/);
+  expect(JSON.parse(shipped[0] ?? '')).toMatchObject({ event: 'probe_failed', error: 'at [redacted]' });
+});
+
 test('what is below the level is not written; a child carries its fields', () => {
   const { log, lines, last } = capture();
   log.debug('quiet');

@@ -1,11 +1,13 @@
 /**
  * Stores results with the built store, in a process of its own, as the daemon does it: batches of what 1,000 probes every
  * 5 s give in half a second, from virtual time. Plain JavaScript, so that nothing stands between Node and `dist/`.
- * Usage: storing-program.mjs HOME. Prints JSON: CPU per result of both threads in each repetition, and bytes per result.
+ * Usage: storing-program.mjs HOME [URL]. Prints JSON: CPU per result of this process and of PostgreSQL's server process in each
+ * repetition, and bytes per result.
  */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { openStore } from '../../dist/store/open.js';
 
 const PROBES = 1_000;
@@ -16,9 +18,11 @@ const REPETITIONS = 3;
 /** Real time between two batches: the worker falls asleep in between, as it does in the daemon. */
 const PAUSE_MS = 10;
 
-const home = process.argv[2];
+const [, , home, url] = process.argv;
 const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
-const store = await openStore({ home, log, clock: { now: Date.now, monotonic: () => performance.now() } });
+const clock = { now: Date.now, monotonic: () => performance.now() };
+const store = await openStore({ home, log, clock, ...(url && { url }) });
+const backend = url && (await backendOf());
 let seed = 42;
 let stored = 0;
 let at = Date.UTC(2026, 0, 1);
@@ -39,19 +43,40 @@ function nextBatch() {
   }));
 }
 
+async function ask(text) {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query(text);
+  await client.end();
+  return rows[0];
+}
+
+/** The process that serves the store, in nanoseconds of the scheduler: ticks of 10 ms are too coarse. */
+async function backendOf() {
+  const { pid } = await ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'brainstem'");
+  return () => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1_000;
+}
+
 async function repetition() {
   const before = process.cpuUsage();
+  const serverBefore = backend ? backend() : 0;
   for (let batch = 0; batch < BATCHES; batch += 1) {
     await store.addResults(nextBatch());
     await sleep(PAUSE_MS);
   }
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / (BATCHES * BATCH);
+  const results = BATCHES * BATCH;
+  return { client: (user + system) / results, server: backend ? (backend() - serverBefore) / results : 0 };
+}
+
+async function bytesStored() {
+  if (!url) return statSync(join(home, 'data/brainstem.db')).size;
+  const tables = "SELECT sum(pg_total_relation_size(oid)) AS bytes FROM pg_class WHERE relname ~ '^results_[0-9]+$'";
+  return Number((await ask(tables)).bytes);
 }
 
 await repetition();
 const cpuUs = [];
 for (let count = 0; count < REPETITIONS; count += 1) cpuUs.push(await repetition());
 await store.close();
-const bytes = statSync(join(home, 'data/brainstem.db')).size / stored;
-process.stdout.write(JSON.stringify({ cpuUs, bytes }));
+process.stdout.write(JSON.stringify({ cpuUs, bytes: (await bytesStored()) / stored }));

@@ -29,6 +29,8 @@ export interface Client {
   get<Answered>(path: string): Promise<Answered>;
   /** `slow`: waits as long as it takes, such as for a fix to be verified. */
   post<Answered>(path: string, body: object, options?: { readonly slow?: boolean }): Promise<Answered>;
+  /** POSTs, and gives the bytes of the answer as they come; ends in an error when it is cut off. */
+  download(path: string): Promise<AsyncIterable<Uint8Array>>;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -38,7 +40,14 @@ export function createClient(address: Address): Client {
     url: address.url,
     get: (path) => ask(address, 'GET', path, undefined, TIMEOUT_MS),
     post: (path, body, { slow = false } = {}) => ask(address, 'POST', path, body, slow ? undefined : TIMEOUT_MS),
+    download: (path) => download(address, path),
   };
+}
+
+async function download(address: Address, path: string): Promise<AsyncIterable<Uint8Array>> {
+  const response = await reach(address, () => send(address, 'POST', path, {}));
+  if (response.statusCode === 200) return response;
+  throw refusalOf(address, response, await text(response));
 }
 
 async function ask<Answered>(
@@ -48,21 +57,19 @@ async function ask<Answered>(
   body: object | undefined,
   timeoutMs: number | undefined,
 ): Promise<Answered> {
-  const { response, content } = await exchange(address, method, path, body, timeoutMs);
+  const { response, content } = await reach(address, async () => {
+    const response = await send(address, method, path, body, timeoutMs);
+    return { response, content: await text(response) };
+  });
   const answer = parse(content);
-  const status = response.statusCode ?? 0;
-  if (answer === undefined) {
-    throw new NoDaemonError('not_a_daemon', `what answers at ${address.url} is not Brainstem (status ${status})`);
-  }
-  if (status >= 400) throw refusal(answer, status, address);
+  if (answer === undefined || (response.statusCode ?? 0) >= 400) throw refusalOf(address, response, content);
   // Written by the daemon from the schema that is this type.
   return answer as Answered;
 }
 
-async function exchange(address: Address, method: string, path: string, body: object | undefined, timeoutMs?: number) {
+async function reach<T>(address: Address, exchange: () => Promise<T>): Promise<T> {
   try {
-    const response = await send(address, method, path, body, timeoutMs);
-    return { response, content: await text(response) };
+    return await exchange();
   } catch (cause) {
     if (cause instanceof AppError) throw cause;
     const code = codeOf(cause);
@@ -112,6 +119,12 @@ function parse(content: string): Record<string, unknown> | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+function refusalOf(address: Address, { statusCode = 0 }: IncomingMessage, content: string): AppError {
+  const answer = parse(content);
+  if (answer !== undefined) return refusal(answer, statusCode, address);
+  return new NoDaemonError('not_a_daemon', `what answers at ${address.url} is not Brainstem (status ${statusCode})`);
 }
 
 function refusal({ code, detail, title }: Record<string, unknown>, status: number, { url, token }: Address): AppError {

@@ -121,6 +121,7 @@ async function runOnce(
     stalls: { since: () => undefined },
     heartbeat: () =>
       Promise.reject(new AppError('heartbeat_needs_daemon', 'pings reach the daemon: ask `brainstem status`')),
+    onScarce: () => undefined,
     stopping: new AbortController().signal,
   });
   return run(definition);

@@ -8,6 +8,7 @@ import { addDaemonCommands } from './daemon-commands.ts';
 import type { CliIo } from './io.ts';
 import { plainLines } from './print.ts';
 import type { RunParts } from './run.ts';
+import { addStoreCommands } from './store-commands.ts';
 
 /** What of the process the commands need, besides the terminal. */
 export type ProgramParts = Omit<RunParts, 'home'>;
@@ -53,6 +54,7 @@ function createProgram(io: CliIo, parts: ProgramParts, exit: Exit): Command {
   addProbe(program, io, parts, exit);
   addNotify(program, io, parts, exit);
   addDaemonCommands(program, io, exit);
+  addStoreCommands(program, io, parts.clock, exit);
   return example(
     program,
     'brainstem run                 the daemon, in the foreground',

@@ -13,15 +13,18 @@ export interface RunParts extends Pick<AppOptions, 'home' | 'clock' | 'version' 
   onHangup(reload: () => void): void;
 }
 
-/** Exit code: 0 after a clean stop, 1 when it could not start. */
+/** Exit code: 0 after a clean stop, 1 when it could not start, or not go on. */
 export async function run(parts: RunParts, io: CliIo): Promise<number> {
   const redactor = createRedactor();
   const app = createApp({
     ...parts,
     environment: io.environment,
     redactor,
-    createLog: ({ settings }) =>
-      createLog({ level: settings.log.level, pretty: io.isTerminal, color: io.color, redactor }),
+    createLog: ({ settings }, shipper) =>
+      createLog({
+        ...{ level: settings.log.level, pretty: io.isTerminal, color: io.color, redactor },
+        ...(shipper && { shipper }),
+      }),
   });
   // From the start on: a hangup would end a process that does not listen for it.
   parts.onHangup(() => void hangup(app));
@@ -33,9 +36,11 @@ export async function run(parts: RunParts, io: CliIo): Promise<number> {
     io.err(redactor.redact(startError(error)));
     return 1;
   }
-  await parts.terminated;
+  const end = await Promise.race([parts.terminated, app.failed]);
   await app.stop();
-  return 0;
+  if (!(end instanceof Error)) return 0;
+  io.err(redactor.redact(`brainstem ends: ${messageOf(end)}\n`));
+  return 1;
 }
 
 /** The outcome is logged by the app; a reload that breaks in an unforeseen way must not end the daemon. */

@@ -33,6 +33,12 @@ const later = () =>
     .optional()
     .describe('Not supported by this version yet');
 
+function isPostgresUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPostgres = url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
+  return isPostgres && url.pathname.length > 1;
+}
+
 function isUnused(value: unknown): boolean {
   return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
 }
@@ -145,6 +151,29 @@ export const notifierSchema = z.strictObject({
 
 const section = <Shape extends z.ZodRawShape>(shape: Shape) => z.strictObject(shape);
 
+/** Both stand in the header of every message, between blanks. */
+const word = (longest: number) =>
+  z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'may hold only ASCII characters that are visible, and no blank')
+    .max(longest, `may have at most ${longest} characters`);
+
+const papertrail = z
+  .strictObject({
+    host: z.string().min(1).describe('Log destination: its host, such as logsN.papertrailapp.com'),
+    port: z.number().int().min(1).max(65_535).describe('Log destination: its port'),
+    protocol: z.enum(['udp', 'tcp', 'tls']).default('tls'),
+    ca: z
+      .string()
+      .refine((text) => text.startsWith('/') || text.includes('-----BEGIN'), 'is neither PEM text nor an absolute path')
+      .optional()
+      .describe('Authorities to trust instead of the built-in ones: PEM text, or the absolute path of a PEM file'),
+    program: word(48).default('brainstem').describe('What Papertrail shows as the program'),
+    hostname: word(255).optional().describe('What Papertrail shows as the system. Default: the name of this machine'),
+  })
+  .refine(({ ca, protocol }) => ca === undefined || protocol === 'tls', 'ca has a meaning with protocol: tls alone')
+  .describe('Where the log is shipped to as well. Off while a variable in it is not set');
+
 export const brainstemSchema = z.strictObject({
   http: section({
     listen: z.string().default('127.0.0.1:9911').describe('Address and port'),
@@ -155,15 +184,14 @@ export const brainstemSchema = z.strictObject({
     token: secret().optional().describe('Bearer token; needed to listen elsewhere than on loopback'),
   }).prefault({}),
   store: section({
-    url: z
-      .string()
-      .refine(() => false, 'is not supported by this version yet; without it an SQLite file in data/ is the store')
+    url: secret()
+      .refine(isPostgresUrl, 'must be a URL such as postgres://USER:PASSWORD@HOST:5432/DATABASE')
       .optional()
-      .describe('Not supported by this version yet'),
-  }).optional(),
+      .describe('PostgreSQL. Default: an SQLite file in data/'),
+  }).prefault({}),
   log: section({
     level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
-    papertrail: later(),
+    papertrail: papertrail.optional(),
   }).prefault({}),
   defaults: section({
     every: atLeast(100, '100ms').prefault('30s'),

@@ -139,7 +139,7 @@ function compose(read: ReadSettings, definitions: Definitions, files: HomeFiles,
   const remediations = definitions.remediations.map(({ remediation }) => remediation);
   const { settings, notifiers, routes } = read;
   const warnings = new Problems();
-  for (const { location, message } of [...reading.secrets.warnings, ...doubts(definitions, files)]) {
+  for (const { location, message } of [...reading.secrets.warnings, ...doubts(definitions, files, settings)]) {
     warnings.add(location, message);
   }
   return {

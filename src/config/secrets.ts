@@ -10,6 +10,9 @@ const SHORTEST_SECRET = 6;
 /** Begins at `://`: to look for the scheme from each of its characters would take quadratic time in a long value. */
 const USERINFO = /(?<=[a-z0-9+.-]):\/\/(?:([^\s/?#:@]*):)?([^\s/?#@]+)@/gi;
 
+/** A name alone is no token there, and often a word that stands everywhere: `postgres://postgres@localhost/`. */
+const NAMED = /postgres(?:ql)?$/i;
+
 export class Secrets {
   readonly #values = new Set<string>();
   readonly #warnings: Problem[] = [];
@@ -46,8 +49,8 @@ export class Secrets {
 
   /** The password, or the name where it stands alone as a token; a user name beside a password is no secret. */
   #addUserinfo(text: string, location: SourceLocation): void {
-    for (const [, , password] of text.matchAll(USERINFO)) {
-      if (password === undefined) continue;
+    for (const { 1: name, 2: password, index } of text.matchAll(USERINFO)) {
+      if (password === undefined || (name === undefined && NAMED.test(text.slice(0, index)))) continue;
       this.#add(password, location);
       this.#add(decoded(password), location);
     }

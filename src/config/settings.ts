@@ -7,8 +7,9 @@ import { type BrainstemKeys, brainstemSchema, notifierSchema } from './file-sche
 import { commonPart, readPlugin } from './plugin-entry.ts';
 import type { Problems } from './problems.ts';
 import type { Reading } from './reading.ts';
-import { filterKeys, isEmpty, nearestTree, scalars, type Tree, unsetNames } from './tree.ts';
+import { filterKeys, isEmpty, nearestTree, scalars, type Tree, treeAt, unsetNames, withoutPath } from './tree.ts';
 
+const PAPERTRAIL = ['log', 'papertrail'];
 const NOTIFIER_KEYS = Object.keys(notifierSchema.shape);
 
 export interface ReadSettings {
@@ -21,7 +22,7 @@ export interface ReadSettings {
 /** An absent or empty file gives the defaults; so does an invalid one, after its problems were added. */
 export function readSettings(file: Tree | undefined, home: string, reading: Reading): ReadSettings {
   const { problems, secrets } = reading;
-  const tree = file === undefined ? undefined : withoutEmptyKeys(file);
+  const tree = file === undefined ? undefined : withoutUnsetPapertrail(withoutEmptyKeys(file));
   if (tree !== undefined) reportUnset(tree, problems);
   const keys =
     (tree && checkKeys(brainstemSchema, tree, { whole: 'this file', problems })) ?? brainstemSchema.parse({});
@@ -44,7 +45,12 @@ function withoutEmptyKeys(tree: Tree): Tree {
   return tree.kind === 'mapping' ? { ...tree, children } : tree;
 }
 
-/** What may wait for its variables; the daemon itself needs its settings. */
+/** As long as a variable of it is not set, the log is not shipped. */
+function withoutUnsetPapertrail(tree: Tree): Tree {
+  return unsetNames(treeAt(tree, PAPERTRAIL)).length > 0 ? withoutPath(tree, PAPERTRAIL) : tree;
+}
+
+/** What may wait for its variables, besides Papertrail; the daemon itself needs its settings. */
 const MAY_WAIT = new Set(['notifiers', 'watchdog']);
 
 function reportUnset(tree: Tree, problems: Problems): void {
@@ -69,8 +75,8 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       publicUrl: (keys.http.public_url ?? localUrl(listen)).replace(/\/+$/, ''),
       ...(keys.http.token !== undefined && { token: keys.http.token }),
     },
-    store: {},
-    log: { level: keys.log.level },
+    store: { ...(keys.store.url !== undefined && { url: keys.store.url }) },
+    log: logOf(keys.log),
     healing: {
       mode: keys.healing.mode,
       budget: keys.healing.budget,
@@ -79,6 +85,15 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
     alerts: keys.alerts,
     history: { resultsMs: keys.history.results, maxBytes: keys.history.max_bytes },
     ...(keys.watchdog?.url !== undefined && { watchdog: { url: keys.watchdog.url, everyMs: keys.watchdog.every } }),
+  };
+}
+
+function logOf({ level, papertrail }: BrainstemKeys['log']): Settings['log'] {
+  if (papertrail === undefined) return { level };
+  const { ca, hostname, ...rest } = papertrail;
+  return {
+    level,
+    papertrail: { ...rest, ...(ca !== undefined && { ca }), ...(hostname !== undefined && { hostname }) },
   };
 }
 

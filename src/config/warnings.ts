@@ -1,11 +1,17 @@
 /** What is allowed, but hardly meant. */
-import type { Problem } from '../model.ts';
+import type { Problem, Settings } from '../model.ts';
 import type { HomeFiles } from './files.ts';
+import { ownStoreHealed } from './own-store.ts';
 import type { Definitions } from './references.ts';
 import { nearestTree } from './tree.ts';
 
-export function doubts(definitions: Definitions, files: HomeFiles): readonly Problem[] {
-  return [...silentRoutes(definitions), ...emptyGroups(definitions), ...files.modules.map(unreadModule)];
+export function doubts(definitions: Definitions, files: HomeFiles, { store }: Settings): readonly Problem[] {
+  return [
+    ...silentRoutes(definitions),
+    ...emptyGroups(definitions),
+    ...ownStoreHealed(definitions, store.url),
+    ...files.modules.map(unreadModule),
+  ];
 }
 
 /** Incidents that such a route takes show on the page and in the metrics, and reach nobody. */

@@ -147,10 +147,14 @@ const losses = (): readonly Builder<Panel>[] => [
   ),
   graph(
     {
-      title: 'Series left out of scrapes',
-      description: 'By the cap on items of one probe: an export of a field with too many items.',
+      title: 'Left out',
+      description:
+        'Series of scrapes, by the cap on items of one probe: an export has too many. Lines of the log, while Papertrail is away.',
       unit: 'suffix:/s',
     },
-    { series: 'sum(rate(brainstem_series_dropped_total[$__rate_interval]))' },
+    {
+      series: 'sum(rate(brainstem_series_dropped_total[$__rate_interval]))',
+      'log lines': 'sum(rate(brainstem_log_lines_dropped_total[$__rate_interval]))',
+    },
   ),
 ];

@@ -19,6 +19,8 @@ export interface ChangeFacts {
   readonly holdUntil: number | undefined;
   /** The remediation whose attempt this recovery verifies. */
   readonly healedBy: string | undefined;
+  /** The state has ended since: nobody is paged for it. */
+  readonly quiet: boolean;
 }
 
 /** What to write, and what people hear about it. `alert` absent: nobody is told now. */
@@ -46,8 +48,8 @@ function atMostWarning(severity: Severity): Severity {
 }
 
 function opened(facts: ChangeFacts, severity: Severity, degraded: boolean): IncidentChange {
-  const { probe, now, last, root, holdUntil } = facts;
-  const page = root === undefined && holdUntil === undefined;
+  const { probe, now, last, root, holdUntil, quiet } = facts;
+  const page = root === undefined && holdUntil === undefined && !quiet;
   const relapse =
     last?.resolvedAt !== undefined &&
     last.resolution !== 'definition_removed' &&
@@ -76,7 +78,8 @@ function opened(facts: ChangeFacts, severity: Severity, degraded: boolean): Inci
 function worsened(open: Incident, facts: ChangeFacts): IncidentChange {
   // A probe that broke while it was down and now sees its target fail as before: nothing got worse.
   const same = !open.degraded;
-  const quiet = facts.root !== undefined || (facts.holdUntil !== undefined && !open.paged) || (same && open.paged);
+  const held = facts.holdUntil !== undefined && !open.paged;
+  const quiet = facts.quiet || facts.root !== undefined || held || (same && open.paged);
   const { parentId: _parent, holdUntil: _hold, ...rest } = open;
   const incident: Omit<Incident, 'id'> = {
     ...rest,
@@ -100,7 +103,7 @@ function worsened(open: Incident, facts: ChangeFacts): IncidentChange {
 /** DOWN → DEGRADED keeps the incident open as a warning: only UP resolves. A held page has nothing left to wait for. */
 function lowered(open: Incident, facts: ChangeFacts): IncidentChange {
   const { holdUntil: _hold, ...rest } = open;
-  const page = !open.paged && open.parentId === undefined;
+  const page = !open.paged && open.parentId === undefined && !facts.quiet;
   const incident: Omit<Incident, 'id'> = {
     ...rest,
     severity: atMostWarning(facts.probe.severity),
@@ -110,7 +113,7 @@ function lowered(open: Incident, facts: ChangeFacts): IncidentChange {
     paged: open.paged || page,
     ...(facts.healedBy !== undefined && { healedBy: facts.healedBy }),
   };
-  const alert: AlertKind | undefined = page ? 'opened' : open.paged ? 'progress' : undefined;
+  const alert: AlertKind | undefined = page ? 'opened' : open.paged && !facts.quiet ? 'progress' : undefined;
   return { action: 'update', incident, event: 'lowered', ...(alert && { alert }) };
 }
 

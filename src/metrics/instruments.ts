@@ -113,6 +113,10 @@ function createInstruments(registry: Registry) {
     ),
     historyOldest: gauge('history_oldest_timestamp_seconds', 'Start of the oldest day of which results are kept.'),
     storeBytes: gauge('store_used_bytes', 'Size of what the store holds.'),
+    logLinesDropped: counter(
+      'log_lines_dropped_total',
+      'Lines of the log lost because the backlog before Papertrail was full.',
+    ),
     loopLag: histogram('event_loop_lag_seconds', 'How late the event loop ran its timers.', BUCKETS.eventLoopLag),
     pauses: counter('process_pauses_total', 'Times the whole process stood still and was noticed afterwards.'),
     pausedSeconds: counter('process_paused_seconds_total', 'Time during which the whole process stood still.'),
@@ -168,6 +172,7 @@ function createRecorder(
       instruments.storeBytes.set(bytes);
     },
     storeUp: (up) => instruments.storeUp.set(up ? 1 : 0),
+    logLinesDropped: (count) => instruments.logLinesDropped.inc(count),
     loopLag: (seconds) => instruments.loopLag.observe(seconds),
     processPaused(seconds) {
       instruments.pauses.inc();

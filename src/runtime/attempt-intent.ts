@@ -2,13 +2,14 @@
  * Before the act: plan, lock and intent in one transaction; evidence; then the last look. Until its end nothing lasting
  * has happened, and every no is a refusal.
  */
+import { RetryableError } from '../errors.ts';
 import type { Attempt, Plan, Resource } from '../model.ts';
 import type { ActionInput, Clock, Meter, Store } from '../ports.ts';
 import type { ActionRunner } from './action-runner.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import { freeLocks, type Lock, renewLocks, takeLocks } from './attempt-locks.ts';
 import type { IncidentDesk } from './incident-desk.ts';
-import type { Planner, Question } from './plan-facts.ts';
+import { type No, type Planner, type Question, storeAway } from './plan-facts.ts';
 import type { TargetHand } from './target-hand.ts';
 
 export interface AttemptRequest extends Question {
@@ -29,8 +30,6 @@ export interface IntentParts {
   readonly stopping: AbortSignal;
 }
 
-export type No = Extract<Plan, { readonly go: false }>;
-
 export interface Intended {
   readonly plan: Plan;
   readonly attempt?: Attempt;
@@ -42,9 +41,13 @@ export interface Intended {
 
 export interface Intent {
   intend(request: AttemptRequest): Promise<Intended>;
-  captureEvidence(request: AttemptRequest, input: ActionInput): Promise<void>;
-  /** undefined: act. */
-  askAgain(request: AttemptRequest, intended: Attempt, alsoLocked: readonly Lock[]): Promise<No | undefined>;
+  /** Evidence, then every question once more. undefined: act. */
+  lastLook(
+    request: AttemptRequest,
+    intended: Attempt,
+    alsoLocked: readonly Lock[],
+    input: ActionInput,
+  ): Promise<No | undefined>;
   refuse(intended: Attempt, no: No): Promise<Attempt>;
   free(alsoLocked: readonly Lock[]): Promise<void>;
 }
@@ -61,12 +64,22 @@ export function createIntent(parts: IntentParts): Intent {
     return clock.now() + remediation.timeoutMs + remediation.settleMs + remediation.verifyWithinMs + LEASE_SLACK_MS;
   }
 
-  /** What the plan counted cannot change before the intent is written: both are one transaction. */
+  /** An intent whose answer was lost is found, and taken back, when the store is back. */
   async function intend(request: AttemptRequest): Promise<Intended> {
-    const { remediation, live, incident, requestedBy } = request;
     const hand = await handOn(request);
+    try {
+      return await writeIntent({ ...request, hand });
+    } catch (error) {
+      if (error instanceof RetryableError) return { plan: storeAway(error) };
+      throw error;
+    }
+  }
+
+  /** What the plan counted cannot change before the intent is written: both are one transaction. */
+  function writeIntent(request: AttemptRequest): Promise<Intended> {
+    const { remediation, live, incident, requestedBy } = request;
     return store.transaction(async (queries) => {
-      const { plan, resource, alsoLocks, observed } = await planner(queries, { ...request, hand });
+      const { plan, resource, alsoLocks, observed } = await planner(queries, request);
       if (!plan.go || resource === undefined) return { plan };
       const now = clock.now();
       const lease = { owner: remediation.name, now, until: leaseUntil(request) };
@@ -89,6 +102,21 @@ export function createIntent(parts: IntentParts): Intent {
       const { output, error } = await runAction(call.type, call.spec, input, EVIDENCE_TIMEOUT_MS);
       const text = redact(output ?? error ?? 'nothing').slice(-EVIDENCE_CHARS);
       await desk.note(incident.id, { kind: 'evidence', text });
+    }
+  }
+
+  async function lastLook(
+    request: AttemptRequest,
+    intended: Attempt,
+    alsoLocked: readonly Lock[],
+    input: ActionInput,
+  ): Promise<No | undefined> {
+    try {
+      await captureEvidence(request, input);
+      return await askAgain(request, intended, alsoLocked);
+    } catch (error) {
+      if (error instanceof RetryableError) return storeAway(error);
+      throw error;
     }
   }
 
@@ -123,8 +151,16 @@ export function createIntent(parts: IntentParts): Intent {
     return refused;
   }
 
-  const free = (alsoLocked: readonly Lock[]) => freeLocks(store, alsoLocked);
-  return { intend, captureEvidence, askAgain, refuse, free };
+  /** While the store is away they end with their lease, as after a crash. */
+  async function free(alsoLocked: readonly Lock[]): Promise<void> {
+    try {
+      await freeLocks(store, alsoLocked);
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+    }
+  }
+
+  return { intend, lastLook, refuse, free };
 }
 
 function no(refusal: No['refusal'], detail: string): No {

@@ -1,19 +1,26 @@
 /**
- * The record of attempts: each step a committed row and a log line, and a line of the incident's story.
+ * The record of attempts: each step a committed row and a log line, and a line of the incident's story. What happens to an
+ * attempt that acts while the store is away is kept, and written when it is back.
  */
+import { RetryableError } from '../errors.ts';
 import type { Attempt, Incident, Plan } from '../model.ts';
 import type { Clock, Log, Meter, Store, StoreQueries } from '../ports.ts';
+import type { Backlog } from './backlog.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 
 export interface AttemptJournal {
-  /** The row is committed when it returns. */
+  /** The row is committed when it returns: what comes next may have lasting effects. RetryableError: it is not. */
+  commit(attempt: Attempt): Promise<Attempt>;
+  /** The row is committed, or kept while the store is away: what it tells of has happened. */
   save(attempt: Attempt): Promise<Attempt>;
   /**
    * Writes that it runs and tells it, unless the incident says no at that very moment: whatever a person was answered before
-   * counts, and what comes later finds an act that has begun.
+   * counts, and what comes later finds an act that has begun. RetryableError: it is not written.
    */
   begin(running: Attempt, text: string, lastWord: (incident: Incident) => Plan): Promise<Plan>;
-  /** What the act says of itself meanwhile. */
+  /** As it is on record; undefined also while the store is away. */
+  stored(id: number): Promise<Attempt | undefined>;
+  /** What the act says of itself meanwhile; kept while the store is away. */
   tell(running: Attempt, text: string): Promise<void>;
   /**
    * Writes an attempt that is over, frees its lock and tells it, in one transaction: a kill leaves none of them alone. One
@@ -39,9 +46,12 @@ export interface JournalParts {
   readonly log: Log;
   readonly meter: Meter;
   readonly desk: IncidentDesk;
+  readonly backlog: Backlog;
 }
 
-export function createAttemptJournal({ store, clock, log, meter, desk }: JournalParts): AttemptJournal {
+export function createAttemptJournal(parts: JournalParts): AttemptJournal {
+  const { store, clock, log, meter, desk, backlog } = parts;
+
   function report({ id, remediation, resource, state, refusal, probe, incidentId }: Attempt): void {
     log.info('attempt', { attempt: id, remediation, resource, state, refusal, probe, incident: incidentId });
   }
@@ -65,38 +75,74 @@ export function createAttemptJournal({ store, clock, log, meter, desk }: Journal
     return plan;
   }
 
-  async function close(over: Attempt, { kind, text, alert }: Telling): Promise<Attempt> {
+  async function tell({ id, incidentId }: Attempt, text: string): Promise<void> {
+    if (incidentId === undefined) return;
+    const at = clock.now();
+    const write = () => desk.note(incidentId, { kind: 'attempt_told', text, at }, 'progress');
+    await backlog.write({ key: `attempt-told:${id}:${at}`, write });
+  }
+
+  /** Returns what is on record then. */
+  async function writeEnd(over: Attempt, { kind, text, alert }: Telling): Promise<Attempt> {
     let written = over;
     const also = async (queries: StoreQueries) => {
       const stored = await queries.attempt(over.id);
-      if (stored?.state === 'healed') written = stored;
+      // A change of state has healed it, or an earlier try of this very writing has got through.
+      if (stored?.endedAt !== undefined) written = stored;
       if (written !== over) return false;
       await queries.updateAttempt(over);
       await queries.releaseLock(over.resource, over.fence);
       return true;
     };
+    const at = over.endedAt ?? clock.now();
     if (over.incidentId === undefined) await store.transaction(also);
-    else await desk.note(over.incidentId, { kind, text, also }, alert ? 'progress' : undefined);
-    if (written === over) report(over);
+    else await desk.note(over.incidentId, { kind, text, at, also }, alert ? 'progress' : undefined);
     return written;
   }
 
+  async function close(over: Attempt, telling: Telling): Promise<Attempt> {
+    const key = `attempt-end:${over.id}`;
+    const written = await backlog.write({ key, write: () => writeEnd(over, telling) });
+    if (written !== 'kept' && written !== over) return written;
+    report(over);
+    return over;
+  }
+
   async function healed(attempt: Attempt, text: string): Promise<Attempt> {
+    const { id, incidentId } = attempt;
     measure(attempt);
-    if (attempt.incidentId !== undefined) await desk.note(attempt.incidentId, { kind: 'attempt_healed', text });
+    const at = clock.now();
+    const note = async () => {
+      if (incidentId !== undefined) await desk.note(incidentId, { kind: 'attempt_healed', text, at });
+    };
+    await backlog.write({ key: `attempt-healed:${id}`, write: note });
+    return attempt;
+  }
+
+  async function commit(attempt: Attempt): Promise<Attempt> {
+    await store.updateAttempt(attempt);
+    report(attempt);
     return attempt;
   }
 
   return {
+    commit,
     async save(attempt) {
-      await store.updateAttempt(attempt);
+      const write = () => store.updateAttempt(attempt);
+      await backlog.write({ key: `attempt:${attempt.id}`, write });
       report(attempt);
       return attempt;
     },
     begin,
-    async tell({ incidentId }, text) {
-      if (incidentId !== undefined) await desk.note(incidentId, { kind: 'attempt_told', text }, 'progress');
+    async stored(id) {
+      try {
+        return await store.attempt(id);
+      } catch (error) {
+        if (error instanceof RetryableError) return undefined;
+        throw error;
+      }
     },
+    tell,
     close,
     async end(attempt, state, text) {
       const over: Attempt = { ...attempt, state, endedAt: clock.now() };

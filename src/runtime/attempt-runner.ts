@@ -3,6 +3,7 @@
  * `intended → running → settling → verifying → healed | failed | unknown`, or `refused` before any act.
  */
 import { dirname, resolve } from 'node:path';
+import { RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Incident, Plan, Resource } from '../model.ts';
 import type { ActionInput, ActionOutput, Clock } from '../ports.ts';
@@ -11,6 +12,7 @@ import type { ActionRunner } from './action-runner.ts';
 import type { AttemptRequest, Intent } from './attempt-intent.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import type { Lock } from './attempt-locks.ts';
+import { storeAway } from './plan-facts.ts';
 import type { Verification } from './verification.ts';
 
 export interface AttemptRunnerParts {
@@ -60,8 +62,7 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
     failpoint('attempt_intended');
     const folder = resolve(parts.home(), dirname(request.remediation.location.file));
     const input = inputOf(request, intended, observed, folder);
-    await intent.captureEvidence(request, input);
-    const no = await intent.askAgain(request, intended, alsoLocked);
+    const no = await intent.lastLook(request, intended, alsoLocked, input);
     if (no) return { plan: no, attempt: await intent.refuse(intended, no) };
     return carryOut(request, intended, input);
   }
@@ -78,6 +79,11 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
       failpoint('attempt_running');
       const acted = await act(request, running, input);
       return { plan, attempt: acted.state === 'settling' ? await verify(acted, request) : acted };
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+      // Only what stands before the act waits for the store: what comes after it is kept.
+      const no = storeAway(error);
+      return { plan: no, attempt: await intent.refuse(intended, no) };
     } finally {
       live.untracked = false;
     }
@@ -85,15 +91,22 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
 
   async function act({ remediation }: AttemptRequest, running: Attempt, input: ActionInput): Promise<Attempt> {
     let current = running;
+    let gateStaysShut: RetryableError | undefined;
     const watched: ActionInput = {
       ...input,
       async onChild(child) {
-        current = await journal.save({ ...current, child });
+        try {
+          current = await journal.commit({ ...current, child });
+        } catch (error) {
+          if (error instanceof RetryableError) gateStaysShut = error;
+          throw error;
+        }
         failpoint('child_gated');
       },
       tell: (text) => journal.tell(running, redact(text)),
     };
     const output = await runAction(remediation.type, remediation.spec, watched, remediation.timeoutMs);
+    if (gateStaysShut) throw gateStaysShut;
     failpoint('act_done');
     const actedAt = clock.now();
     const acted: Attempt = { ...current, actedAt, ...outcomeOf(output) };

@@ -3,8 +3,8 @@
  */
 import type { Attempt, Incident, Refusal, Remediation } from '../model.ts';
 import type { Clock, Log, Meter, Store } from '../ports.ts';
-import type { No } from './attempt-intent.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import type { No } from './plan-facts.ts';
 import type { Switches } from './switches.ts';
 
 export interface HealerOutcomes {
@@ -35,8 +35,8 @@ export function isBrief({ refusal, retryAt = 0 }: No, holdUntil: number): boolea
   return HOLDING.has(refusal) && retryAt <= holdUntil;
 }
 
-/** A no that says nothing new to people: the state of things is already on the page. */
-const SILENT: ReadonlySet<Refusal> = new Set(['not_confirmed', 'recovered', 'stopping']);
+/** A no that says nothing new to people, or cannot be written: the state of things is on the page. */
+const SILENT: ReadonlySet<Refusal> = new Set(['not_confirmed', 'recovered', 'stopping', 'store_away']);
 
 export function createHealerOutcomes({ store, clock, log, meter, desk, switches }: OutcomesParts): HealerOutcomes {
   function count(probe: string, fix: Remediation, { refusal, detail }: No): void {

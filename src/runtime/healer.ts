@@ -2,16 +2,16 @@
  * Heals open incidents. It follows rows, not events: whatever is open, confirmed and has a rung left is looked at, so a
  * crash between any two steps loses nothing but time.
  */
-import { NotFoundError } from '../errors.ts';
+import { NotFoundError, RetryableError } from '../errors.ts';
 import type { Attempt, Configuration, Incident, Plan, Remediation, Resource } from '../model.ts';
 import type { Clock, Log, RemediateRequest, Store } from '../ports.ts';
-import type { No } from './attempt-intent.ts';
 import type { AttemptRunner } from './attempt-runner.ts';
 import type { HealerOutcomes } from './healer-outcomes.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { isActive, type LiveProbe } from './live-probe.ts';
 import type { NextFix } from './next-fix.ts';
-import type { Planner } from './plan-facts.ts';
+import { type No, type Planner, storeAway } from './plan-facts.ts';
+import type { Outage } from './store-watch.ts';
 
 export interface HealerParts {
   readonly store: Store;
@@ -24,6 +24,9 @@ export interface HealerParts {
   readonly outcomes: HealerOutcomes;
   configuration(): Configuration;
   live(name: string): LiveProbe | undefined;
+  all(): Iterable<LiveProbe>;
+  /** The store is away: nothing begins, and nothing can be written. */
+  outage(): Outage | undefined;
   /** What the act of a remediation would be, in words without secrets; empty while it is unconfigured. */
   would(remediation: Remediation, observed: Resource | undefined): string;
 }
@@ -44,6 +47,8 @@ export interface Healer {
   remediate(request: RemediateRequest): Promise<Remediated>;
   /** Follows an attempt that an earlier process left; nothing else is tried on its probe meanwhile. */
   adopt(attempt: Attempt, work: Promise<unknown>): void;
+  /** A fix for the probe is under way. */
+  isBusy(probe: string): boolean;
   /** Waits for what is under way; the caller aborts it when that takes too long. */
   stop(): Promise<void>;
 }
@@ -53,18 +58,26 @@ const LOOK_MS = 1_000;
 const REFUSED_LOOK_MS = 5_000;
 
 export function createHealer(parts: HealerParts): Healer {
-  const { store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration, live } = parts;
+  const { store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration, live, all, outage } = parts;
   /** By probe: one attempt at a time, whoever asked for it. */
   const busy = new Map<string, Promise<unknown>>();
   /** By incident, monotonic ms. */
   const lookAgainAt = new Map<number, number>();
   /** By incident: the reason of which it was told that no remediation speaks of it. */
   const toldUnspoken = new Map<number, string>();
+  /** Probes for which the outage has been counted as a no. */
+  let toldAway: { readonly outage: Outage; readonly probes: Set<string> } | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
   function tick(): void {
     if (stopped) return;
+    const away = outage();
+    if (away) holdOff(away);
+    else follow();
+  }
+
+  function follow(): void {
     const now = clock.monotonic();
     for (const id of lookAgainAt.keys()) {
       if (desk.byId(id)) continue;
@@ -76,6 +89,18 @@ export function createHealer(parts: HealerParts): Healer {
       if (holdIsOver(incident)) keep(outcomes.release(incident.id, 'the fix took longer than page_after allows'));
       const waits = (lookAgainAt.get(incident.id) ?? 0) > now;
       if (!waits && !busy.has(incident.subject) && isHealable(incident)) occupy(incident.subject, consider(incident));
+    }
+  }
+
+  /** What would be tried is refused by name, once in an outage; pages that are held are named in its message. */
+  function holdOff(away: Outage): void {
+    if (toldAway?.outage !== away) toldAway = { outage: away, probes: new Set() };
+    for (const probe of all()) {
+      const { name } = probe.definition;
+      if (probe.state.state !== 'down' || toldAway.probes.has(name) || !mayBeHealed(probe)) continue;
+      toldAway.probes.add(name);
+      const fix = nextFix.first(probe);
+      if (fix) outcomes.count(name, fix, storeAway(away));
     }
   }
 
@@ -92,7 +117,11 @@ export function createHealer(parts: HealerParts): Healer {
   function isHealable({ subject, degraded, parentId, exhausted }: Incident): boolean {
     const probe = live(subject);
     if (degraded || parentId !== undefined || exhausted || !probe?.last) return false;
-    return isActive(probe.definition) && probe.definition.remediate.length > 0 && probe.state.state === 'down';
+    return mayBeHealed(probe) && probe.state.state === 'down';
+  }
+
+  function mayBeHealed({ definition }: LiveProbe): boolean {
+    return isActive(definition) && definition.remediate.length > 0 && desk.ofProbe(definition.name)?.exhausted !== true;
   }
 
   async function consider(incident: Incident): Promise<void> {
@@ -137,7 +166,7 @@ export function createHealer(parts: HealerParts): Healer {
 
   function occupy(subject: string, work: Promise<unknown>): void {
     const guarded = work
-      .catch((error: unknown) => log.error('healer_failed', { subject, error }))
+      .catch((error: unknown) => failed(error, subject))
       .finally(() => {
         if (busy.get(subject) === guarded) busy.delete(subject);
         tick();
@@ -146,7 +175,13 @@ export function createHealer(parts: HealerParts): Healer {
   }
 
   function keep(work: Promise<unknown>): void {
-    work.catch((error: unknown) => log.error('healer_failed', { error }));
+    work.catch((error: unknown) => failed(error));
+  }
+
+  /** While the store is away it looks again; whatever else fails is a fault. */
+  function failed(error: unknown, subject?: string): void {
+    if (error instanceof RetryableError) log.warn('healer_waits', { subject, error });
+    else log.error('healer_failed', { subject, error });
   }
 
   function notNow(probe: string): No | undefined {
@@ -189,6 +224,7 @@ export function createHealer(parts: HealerParts): Healer {
     reconsider,
     remediate,
     adopt: ({ probe }, work) => occupy(probe, work),
+    isBusy: (probe) => busy.has(probe),
     async stop() {
       stopped = true;
       clearInterval(timer);

@@ -3,7 +3,7 @@
  * rows; changes follow one another, so that none overwrites what another has just decided.
  */
 import { failpoint } from '../failpoint.ts';
-import type { AlertKind, Incident, Resolution, Severity } from '../model.ts';
+import type { Alert, AlertKind, Incident, Resolution, Severity } from '../model.ts';
 import type { Clock, Meter, Store, StoreQueries } from '../ports.ts';
 import type { Announcer } from './announcer.ts';
 import { createSerial } from './serial.ts';
@@ -27,6 +27,8 @@ export interface Note {
   readonly kind: string;
   readonly text: string;
   readonly actor?: string;
+  /** When it happened. Default: now. */
+  readonly at?: number;
   /** What is written in the same transaction. False: nothing else is. */
   also?(queries: StoreQueries): Promise<boolean>;
 }
@@ -37,7 +39,24 @@ export interface SelfTrouble {
   readonly severity: Severity;
 }
 
+/** Trouble of our own that was over before it could be written down. */
+export interface PastTrouble extends SelfTrouble {
+  readonly from: number;
+  readonly until: number;
+  /** What notifiers took while nothing could be written. */
+  readonly told: readonly Told[];
+}
+
+/** An alert that went out past the outbox. */
+export interface Told {
+  readonly notifier: string;
+  readonly alert: Alert;
+  readonly sentAt: number;
+  readonly conversation?: unknown;
+}
+
 export interface IncidentDesk {
+  /** Reads what is open; also when the store may know more, or less, than we do. */
   load(): Promise<void>;
   open(): readonly Incident[];
   byId(id: number): Incident | undefined;
@@ -56,6 +75,8 @@ export interface IncidentDesk {
   endsWithheld(): readonly Incident[];
   /** Tells that it is over, if people are still owed that. */
   tellEnd(id: number): Promise<void>;
+  /** Puts it on record as opened and resolved; who was told hears the end. Writing it again changes nothing. */
+  past(subject: string, trouble: PastTrouble): Promise<void>;
   remind(id: number, notifiers: ReadonlySet<string>): Promise<void>;
 }
 
@@ -105,13 +126,12 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     return result;
   }
 
-  function measure({ next, from, live }: StateChange, { incident, resolved }: Written): void {
+  function measure({ next, from, firstFailureAt }: StateChange, { incident, resolved }: Written): void {
     if (!incident) return;
     if (resolved) meter.timeToRecover((next.since - incident.activeAt) / 1_000, incident.healedBy);
     else if (incident.activeAt === next.since) {
       meter.incidentOpened(incident);
-      if (from === 'up' && live.firstFailureAt !== undefined)
-        meter.timeToDetect((next.since - live.firstFailureAt) / 1_000);
+      if (from === 'up' && firstFailureAt !== undefined) meter.timeToDetect((next.since - firstFailureAt) / 1_000);
     }
   }
 
@@ -132,24 +152,46 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
     return written;
   }
 
+  /** A new incident of our own, or the last one again; its line of the story is written with it. */
+  async function beginSelf(queries: StoreQueries, subject: string, trouble: SelfTrouble, at: number, paged: boolean) {
+    const last = await queries.lastIncident('self', subject);
+    const again = last?.resolvedAt !== undefined && at - last.resolvedAt <= SELF_RELAPSE_MS ? last : undefined;
+    const { title, cause, severity } = trouble;
+    const opening = {
+      ...{ source: 'self' as const, subject, title, cause, severity, reason: 'internal' as const },
+      ...{ openedAt: again?.openedAt ?? at, activeAt: at, paged, degraded: true },
+      ...{ reopened: again ? again.reopened + 1 : 0, exhausted: true },
+    };
+    const incident = again ? { ...opening, id: again.id } : await queries.insertIncident(opening);
+    if (again) await queries.updateIncident(incident);
+    const kind: AlertKind = again ? 'reopened' : 'opened';
+    await queries.addTimeline(timelineEntry(incident, at, kind, cause));
+    return { incident, kind };
+  }
+
   async function openSelf(subject: string, trouble: SelfTrouble): Promise<void> {
-    const now = clock.now();
-    const incident = await commit(async (queries) => {
-      const last = await queries.lastIncident('self', subject);
-      const again = last?.resolvedAt !== undefined && now - last.resolvedAt <= SELF_RELAPSE_MS ? last : undefined;
-      const opening = {
-        ...{ source: 'self' as const, subject, ...trouble, reason: 'internal' as const },
-        ...{ openedAt: again?.openedAt ?? now, activeAt: now, paged: true, degraded: true },
-        ...{ reopened: again ? again.reopened + 1 : 0, exhausted: true },
-      };
-      const opened = again ? { ...opening, id: again.id } : await queries.insertIncident(opening);
-      if (again) await queries.updateIncident(opened);
-      const kind = again ? 'reopened' : 'opened';
-      await queries.addTimeline(timelineEntry(opened, now, kind, trouble.cause));
-      return announce(queries, { kind, incident: opened });
+    const opened = await commit(async (queries) => {
+      const { incident, kind } = await beginSelf(queries, subject, trouble, clock.now(), true);
+      return announce(queries, { kind, incident });
     });
-    remember(incident);
-    meter.incidentOpened(incident);
+    remember(opened);
+    meter.incidentOpened(opened);
+  }
+
+  async function past(subject: string, trouble: PastTrouble): Promise<void> {
+    const { from, until, told } = trouble;
+    const recorded = await commit(async (queries) => {
+      if ((await queries.lastIncident('self', subject))?.activeAt === from) return undefined;
+      const { incident: begun } = await beginSelf(queries, subject, trouble, from, told.length > 0);
+      const incident: Incident = { ...begun, resolvedAt: until, resolution: 'recovered' };
+      await queries.updateIncident(incident);
+      await queries.addTimeline(timelineEntry(incident, until, 'resolved', `${incident.title}: over`));
+      for (const each of told) await rememberTold(queries, incident, each);
+      return told.length > 0 ? announce(queries, { kind: 'resolved', incident }) : incident;
+    });
+    if (!recorded) return;
+    remember(recorded);
+    meter.incidentOpened(recorded);
   }
 
   function close(id: number, resolution: Resolution, text: string, actor?: string): Promise<Incident | undefined> {
@@ -176,10 +218,12 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   }
 
   return {
-    async load() {
-      for (const incident of await store.endsWithheld()) remember(incident);
-      for (const incident of await store.openIncidents()) remember(incident);
-    },
+    load: () =>
+      serial(async () => {
+        const stored = [...(await store.endsWithheld()), ...(await store.openIncidents())];
+        for (const known of [open, bySubject, ends]) known.clear();
+        for (const incident of stored) remember(incident);
+      }),
     endsWithheld: () => [...ends.values()],
     tellEnd: (id) => serial(() => tellEnd(id)),
     open: list,
@@ -195,13 +239,13 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
       }),
     settled: () => serial(async () => undefined),
     edit: (id, edit) => serial(() => amend(id, edit)),
-    note: (id, { kind, text, actor, also }, alert) =>
+    note: (id, { kind, text, actor, at, also }, alert) =>
       serial(async () => {
         const incident = open.get(id) ?? (await store.incident(id));
         await commit(async (queries) => {
           const wanted = (await also?.(queries)) ?? true;
           if (!incident || !wanted) return;
-          await queries.addTimeline(timelineEntry(incident, clock.now(), kind, text, actor));
+          await queries.addTimeline(timelineEntry(incident, at ?? clock.now(), kind, text, actor));
           if (alert && incident.paged) await announce(queries, { kind: alert, incident, note: text });
         });
       }),
@@ -212,6 +256,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
         if (trouble && !current) await openSelf(subject, trouble);
         if (!trouble && current) await close(current.id, 'recovered', `${current.title}: over`);
       }),
+    past: (subject, trouble) => serial(() => past(subject, trouble)),
     remind: (id, notifiers) =>
       serial(async () => {
         const incident = open.get(id);
@@ -219,4 +264,12 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
           await commit((queries) => announce(queries, { kind: 'reminder', incident, only: notifiers }));
       }),
   };
+}
+
+/** As if the outbox had sent it: it is on record who heard what, and the end goes on in the same conversation. */
+async function rememberTold(queries: StoreQueries, { id }: Incident, told: Told): Promise<void> {
+  const { notifier, alert, sentAt, conversation } = told;
+  const at = { createdAt: sentAt, dueAt: sentAt, sentAt };
+  await queries.insertNotification({ notifier, incidentId: id, alert, state: 'sent', tries: 1, ...at });
+  await queries.saveConversation(notifier, id, conversation ?? {});
 }

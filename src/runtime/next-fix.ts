@@ -2,7 +2,7 @@
  * Which fix a probe would get next, and until when its page may be held for it.
  */
 import { chooseLadder, nextRung } from '../engine/ladder.ts';
-import type { Configuration, Incident, Remediation } from '../model.ts';
+import type { Configuration, Incident, Ladder, Remediation } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
 import { isBrief } from './healer-outcomes.ts';
 import type { IncidentDesk } from './incident-desk.ts';
@@ -13,6 +13,8 @@ import { newestBindings, windowReader } from './samples.ts';
 export interface NextFix {
   /** A remediation; `exhausted`; or undefined, because no ladder speaks of what was observed. */
   of(probe: LiveProbe, incident: Incident | undefined): Promise<Remediation | 'exhausted' | undefined>;
+  /** The first of its ladder, whatever was tried: answered from memory. */
+  first(probe: LiveProbe): Remediation | undefined;
   /** For a probe that is going DOWN; undefined: page now. */
   holdUntil(probe: LiveProbe): Promise<number | undefined>;
 }
@@ -29,9 +31,13 @@ export interface NextFixParts {
 const ALL_ATTEMPTS = 1_000;
 
 export function createNextFix({ store, clock, desk, planner, configuration }: NextFixParts): NextFix {
-  async function of(probe: LiveProbe, incident: Incident | undefined): Promise<Remediation | 'exhausted' | undefined> {
+  function ladderOf(probe: LiveProbe): Ladder | undefined {
     const bindings = newestBindings(probe);
-    const ladder = bindings && chooseLadder(probe.definition.remediate, bindings, windowReader(probe, clock.now()));
+    return bindings && chooseLadder(probe.definition.remediate, bindings, windowReader(probe, clock.now()));
+  }
+
+  async function of(probe: LiveProbe, incident: Incident | undefined): Promise<Remediation | 'exhausted' | undefined> {
+    const ladder = ladderOf(probe);
     if (!ladder) return undefined;
     const tried = incident ? await store.attempts({ incidentId: incident.id, limit: ALL_ATTEMPTS }) : [];
     const { remediations, settings } = configuration();
@@ -49,6 +55,10 @@ export function createNextFix({ store, clock, desk, planner, configuration }: Ne
 
   return {
     of,
+    first(probe) {
+      const [rung] = ladderOf(probe)?.rungs ?? [];
+      return rung && configuration().remediations.get(rung.remediation);
+    },
     async holdUntil(probe) {
       const { pageAfterMs, remediate } = probe.definition;
       if (pageAfterMs === 0 || remediate.length === 0) return undefined;

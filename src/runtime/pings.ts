@@ -1,9 +1,11 @@
 /**
  * Pings of jobs: finds the heartbeat probe of a key, stores what the job said, and has the probe look at once.
  */
+import { RetryableError } from '../errors.ts';
 import type { Heartbeat, PingKind, Probe } from '../model.ts';
 import type { Clock, ProbeInput, ProbeTypes, Store } from '../ports.ts';
 import { hashKey } from '../shared/heartbeat-key.ts';
+import type { Backlog } from './backlog.ts';
 import { isActive } from './live-probe.ts';
 
 export interface Ping {
@@ -14,6 +16,7 @@ export interface Ping {
 
 export interface PingsParts {
   readonly store: Store;
+  readonly backlog: Backlog;
   readonly clock: Clock;
   readonly probeTypes: ProbeTypes;
   probes(): Iterable<Probe>;
@@ -35,6 +38,7 @@ const BODY_CHARS = 10_000;
 
 export function createPings({
   store,
+  backlog,
   clock,
   probeTypes,
   probes,
@@ -52,22 +56,53 @@ export function createPings({
     return keyed.map(({ name }) => name);
   }
 
+  /** Of the keys that were asked for: what was said last is here before it is stored. */
+  const known = new Map<string, Heartbeat>();
+
+  async function lookUp(keyHash: string): Promise<Heartbeat> {
+    const stored = known.get(keyHash) ?? (await store.heartbeat(keyHash, clock.now()));
+    // A ping may have come meanwhile.
+    const newest = known.get(keyHash) ?? stored;
+    known.set(keyHash, newest);
+    return newest;
+  }
+
+  /** A key that was never read belongs to a definition that was loaded while the store is away. */
+  async function lastHeard(keyHash: string, now: number): Promise<Heartbeat> {
+    try {
+      return await lookUp(keyHash);
+    } catch (error) {
+      if (error instanceof RetryableError) return { keyHash, createdAt: now };
+      throw error;
+    }
+  }
+
+  /** What is stored of it began earlier, when there is something. */
+  async function keep(keyHash: string): Promise<void> {
+    await store.transaction(async (queries) => {
+      const heard = known.get(keyHash);
+      if (!heard) return;
+      const { createdAt } = await queries.heartbeat(keyHash, heard.createdAt);
+      await queries.saveHeartbeat({ ...heard, createdAt });
+    });
+  }
+
   return {
+    /** Returns when it is stored, or kept in memory for as long as the store is away. */
     async receive(key, ping) {
       const keyHash = hashKey(key);
       const names = probesOf(keyHash);
       if (names.length === 0) return false;
       const now = clock.now();
-      await store.transaction(async (queries) => {
-        const before = await queries.heartbeat(keyHash, now);
-        await queries.saveHeartbeat(pinged(before, ping, now, redact));
-      });
+      const before = await lastHeard(keyHash, now);
+      known.set(keyHash, pinged(known.get(keyHash) ?? before, ping, now, redact));
+      await backlog.write({ key: `heartbeat:${keyHash}`, write: () => keep(keyHash) });
       for (const name of names) wake(name);
       return true;
     },
     async heartbeat(keyHash) {
       const heard = heardUntil();
-      const heartbeat = await store.heartbeat(keyHash, clock.now());
+      const heartbeat = await lookUp(keyHash);
       return { heartbeat, listeningSince: listeningSince(), ...(heard !== undefined && { heardUntil: heard }) };
     },
   };

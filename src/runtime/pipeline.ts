@@ -4,8 +4,10 @@
  */
 import { judge } from '../engine/judge.ts';
 import { type Tracked, track } from '../engine/track.ts';
+import { RetryableError } from '../errors.ts';
 import type { Observation, Probe, Verdict } from '../model.ts';
 import type { Clock, Log, Meter } from '../ports.ts';
+import type { Backlog } from './backlog.ts';
 import { createDependencies, type Dependencies } from './dependencies.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createKinship } from './kinship.ts';
@@ -13,6 +15,8 @@ import { isActive, type LiveProbe, settle } from './live-probe.ts';
 import type { ResultBuffer } from './result-buffer.ts';
 import type { Runner } from './runner.ts';
 import { pushSample, resultOf, windowReader } from './samples.ts';
+import { createStateLedger } from './state-ledger.ts';
+import type { Written } from './state-writer.ts';
 
 export interface PipelineParts {
   readonly clock: Clock;
@@ -20,6 +24,7 @@ export interface PipelineParts {
   readonly meter: Meter;
   readonly desk: IncidentDesk;
   readonly results: ResultBuffer;
+  readonly backlog: Backlog;
   readonly run: Runner;
   live(name: string): LiveProbe | undefined;
   all(): Iterable<LiveProbe>;
@@ -41,6 +46,8 @@ export interface Pipeline {
   /** One run that begins now, after the one under way. Never rejects. */
   runAfresh(name: string): Promise<{ readonly confirming: boolean }>;
   readonly dependencies: Dependencies;
+  /** Probes whose state waits for the store. */
+  unwritten(): Iterable<string>;
   /** Resolves when no run is under way. */
   idle(): Promise<void>;
 }
@@ -60,6 +67,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     runNow: async (name) => void (await runNow(name)),
   });
   const kinship = createKinship({ clock, desk, dependencies, live, wake, holdUntil: parts.holdUntil, onChanged });
+  const ledger = createStateLedger({
+    ...{ clock, desk, backlog: parts.backlog, dependencies, holdUntil: parts.holdUntil, onWritten: follow },
+  });
 
   function runNow(name: string): Promise<{ readonly confirming: boolean }> {
     const shared = underWay.get(name);
@@ -83,8 +93,9 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     try {
       return await process(probe, observation);
     } catch (error) {
-      // The old state stands, so the next verdict asks for the same change again: nothing is lost but time.
-      log.error('state_not_stored', { probe: name, error });
+      // The next verdict asks for the same again: nothing is lost but time.
+      if (error instanceof RetryableError) log.warn('incident_not_followed', { probe: name, error });
+      else log.error('state_not_stored', { probe: name, error });
       return { confirming: true };
     }
   }
@@ -145,17 +156,14 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     verdict: Verdict,
   ): Promise<{ readonly confirming: boolean }> {
     const wanted = () => isWanted(probe, tracked.state.targetRevision);
-    const goingDown = tracked.state.state === 'down';
-    const checked = goingDown ? await dependencies.check(probe) : ({ answer: 'go', root: undefined } as const);
+    const checked = tracked.state.state === 'down' ? await dependencies.check(probe) : undefined;
     if (!wanted()) return QUIET;
-    if (checked.answer === 'wait') {
+    if (checked?.answer === 'wait') {
       probe.state = { ...tracked.state, state: from, since: probe.state.since };
       setTimeout(() => wake(probe.definition.name), checked.until - clock.monotonic()).unref();
       return { confirming: true };
     }
-    const root = checked.root && desk.ofProbe(checked.root.definition.name);
-    const holdUntil = goingDown && root === undefined ? await parts.holdUntil(probe) : undefined;
-    const written = await desk.change({ live: probe, next: tracked.state, from, verdict, root, holdUntil, wanted });
+    const written = await ledger.write({ live: probe, next: tracked.state, from, verdict, wanted });
     if (!written) return QUIET;
     settle(probe, tracked.state, clock.now());
     delete probe.confirmBy;
@@ -165,11 +173,16 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       to: tracked.state.state,
       reason: verdict.reason,
       summary: verdict.summary,
-      incident: written.incident?.id,
+      ...(written === 'kept' ? { kept: true } : { incident: written.incident?.id }),
     });
+    if (written === 'kept') kinship.wakeWaiting(probe.definition.name);
+    else await follow(probe, written);
+    return tracked;
+  }
+
+  async function follow(probe: LiveProbe, written: Written): Promise<void> {
     await kinship.follow(probe, written);
     onChanged(probe.definition.name);
-    return tracked;
   }
 
   return {
@@ -179,6 +192,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       return runNow(name);
     },
     dependencies,
+    unwritten: ledger.waiting,
     async idle() {
       while (underWay.size > 0) await Promise.all([...underWay.values()].map(({ ended }) => ended));
     },

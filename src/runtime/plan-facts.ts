@@ -2,10 +2,12 @@
  * Gathers, from memory and the store, every fact that a plan is made of.
  */
 import { plan } from '../engine/plan.ts';
+import { RetryableError } from '../errors.ts';
 import type { Configuration, Incident, Intervention, Plan, Remediation, Resource } from '../model.ts';
 import type { AttemptFilter, Clock, Registries, StoreQueries } from '../ports.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { LiveProbe } from './live-probe.ts';
+import type { Outage } from './store-watch.ts';
 import type { Switches } from './switches.ts';
 
 export interface PlannerParts {
@@ -14,6 +16,8 @@ export interface PlannerParts {
   readonly switches: Switches;
   readonly dependencies: Dependencies;
   configuration(): Configuration;
+  /** The store is away, or not all is written that was kept: nothing may begin. */
+  outage(): Outage | undefined;
   /** Monotonic ms: verdicts from before it are not acted on (start, or the end of the latest pause). */
   freshAfter(): number;
 }
@@ -25,6 +29,14 @@ export interface Question {
   readonly byHand: boolean;
   /** A person's hand on the target that the probe itself does not see. */
   readonly hand?: Intervention | undefined;
+}
+
+export type No = Extract<Plan, { readonly go: false }>;
+
+/** What cannot be put on record is not done. */
+export function storeAway(why: Pick<Outage, 'error'> | RetryableError): No {
+  const detail = why instanceof RetryableError ? why.message : `the store is away: ${why.error}`;
+  return { go: false, refusal: 'store_away', detail };
 }
 
 export interface Planned {
@@ -49,6 +61,7 @@ export function createPlanner({
   switches,
   dependencies,
   configuration,
+  outage,
   freshAfter,
 }: PlannerParts): Planner {
   function targetOf({ remediation: { name, spec, type, unset, resource }, live }: Question): Omit<Planned, 'plan'> {
@@ -97,6 +110,8 @@ export function createPlanner({
     const { healing } = configuration().settings;
     const target = targetOf(question);
     const { resource } = target;
+    const away = outage();
+    if (away) return { plan: storeAway(away), ...target };
     const now = clock.now();
     const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, target)];
     const onTarget = { remediation: remediation.name, ...(resource !== undefined && { resource }), started: true };

@@ -2,8 +2,10 @@
  * The probes that live in this process, kept in step with the configuration: what did not change is not disturbed.
  */
 import { freshState } from '../engine/track.ts';
+import { RetryableError } from '../errors.ts';
 import type { Configuration, Probe, ProbeState } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
+import type { Backlog } from './backlog.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createLiveProbe, isActive, type LiveProbe, redefine } from './live-probe.ts';
 import { refillWindow } from './samples.ts';
@@ -27,12 +29,18 @@ export interface ProbeSet {
 interface Adjusted {
   /** New, changed or gone. */
   readonly changed: readonly string[];
-  readonly gone: readonly string[];
   /** Whose stored results speak of the target that is watched now: their windows are filled from them. */
   readonly remembers: readonly string[];
 }
 
-export function createProbeSet({ store, clock, desk }: { store: Store; clock: Clock; desk: IncidentDesk }): ProbeSet {
+export interface ProbeSetParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly desk: IncidentDesk;
+  readonly backlog: Backlog;
+}
+
+export function createProbeSet({ store, clock, desk, backlog }: ProbeSetParts): ProbeSet {
   const probes = new Map<string, LiveProbe>();
   let lastRunAt = new Map<string, number>();
   let lastResultAt: number | undefined;
@@ -49,7 +57,6 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
       definitions.get(name)?.targetRevision;
     return {
       changed: [...probes.keys()],
-      gone: [...states.keys()].filter((name) => !definitions.has(name)),
       remembers: [...probes.keys()].filter(sameTarget),
     };
   }
@@ -77,7 +84,7 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
       if (live) redefine(live, definition, clock.now());
       else probes.set(name, createLiveProbe(definition, undefined, clock.now()));
     }
-    return { changed, gone, remembers };
+    return { changed, remembers };
   }
 
   /** A probe that is gone, or not watched any more, cannot recover: its incident is closed for that reason. */
@@ -96,6 +103,24 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
     }
   }
 
+  /** While the store is away windows fill by themselves: what is in it then is too old to be put before newer runs. */
+  async function refill(names: readonly string[]): Promise<void> {
+    try {
+      for (const name of names) {
+        const live = probes.get(name);
+        if (live) await refillWindow(live, store, clock.now());
+      }
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error;
+    }
+  }
+
+  /** What is stored of probes that are not defined any more. */
+  async function forgetGone(): Promise<void> {
+    for (const { probe } of await store.probeStates()) if (!probes.has(probe)) await store.deleteProbeState(probe);
+    await closeUnwatched();
+  }
+
   return {
     get: (name) => probes.get(name),
     all: () => probes.values(),
@@ -103,13 +128,9 @@ export function createProbeSet({ store, clock, desk }: { store: Store; clock: Cl
     lastResultAt: () => lastResultAt,
     async apply(configuration) {
       const first = probes.size === 0;
-      const { changed, gone, remembers } = first ? await begin(configuration.probes) : adjust(configuration.probes);
-      for (const name of remembers) {
-        const live = probes.get(name);
-        if (live) await refillWindow(live, store, clock.now());
-      }
-      for (const name of gone) await store.deleteProbeState(name);
-      await closeUnwatched();
+      const { changed, remembers } = first ? await begin(configuration.probes) : adjust(configuration.probes);
+      await refill(remembers);
+      await backlog.write({ key: 'definitions', write: forgetGone });
       return changed;
     },
     forget(name) {

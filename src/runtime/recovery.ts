@@ -29,7 +29,9 @@ export interface RecoveryParts {
  */
 export async function recoverAttempts(parts: RecoveryParts): Promise<void> {
   const open = await parts.store.attempts({ states: ['intended', 'running', 'settling', 'verifying'], limit: 1_000 });
-  for (const attempt of open) parts.healer.adopt(attempt, recover(attempt, parts));
+  // While we run, an attempt on a probe that is busy is our own.
+  const left = open.filter(({ probe }) => !parts.healer.isBusy(probe));
+  for (const attempt of left) parts.healer.adopt(attempt, recover(attempt, parts));
 }
 
 async function recover(attempt: Attempt, parts: RecoveryParts): Promise<void> {

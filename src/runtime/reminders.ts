@@ -15,13 +15,15 @@ export interface RemindersParts {
   configuration(): Configuration;
   /** The silence that keeps an incident from people now. */
   silenceOf(incident: Incident): Silence | undefined;
+  /** While it is away nobody is reminded: what was sent last is in it. */
+  storeUp(): boolean;
 }
 
 const LOOK_MS = 5_000;
 const ROWS = 500;
 
 export function startReminders(parts: RemindersParts): { stop(): Promise<void> } {
-  const { store, clock, log, desk, configuration, silenceOf } = parts;
+  const { store, clock, log, desk, configuration, silenceOf, storeUp } = parts;
   let looking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     looking = looking.then(look).catch((error: unknown) => log.error('reminders_failed', { error }));
@@ -29,6 +31,7 @@ export function startReminders(parts: RemindersParts): { stop(): Promise<void> }
   timer.unref();
 
   async function look(): Promise<void> {
+    if (!storeUp()) return;
     for (const incident of desk.open()) {
       const due = await dueAt(incident);
       if (due.size > 0) await desk.remind(incident.id, due);

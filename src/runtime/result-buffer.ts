@@ -1,12 +1,15 @@
 /**
  * Results on their way to the store: gathered and written in batches, bounded, and counted when they must be dropped.
  */
+import { RetryableError } from '../errors.ts';
 import type { Result } from '../model.ts';
 import type { Log, Meter, Store } from '../ports.ts';
 
 export interface ResultBuffer {
   add(result: Result): void;
   count(): number;
+  /** Writes what waits now, in order. RetryableError: the store is away, and it waits on. */
+  flush(): Promise<void>;
   /** Writes what is left. */
   stop(): Promise<void>;
 }
@@ -16,10 +19,16 @@ const BATCH = 1_000;
 /** About 20 MB; beyond it the oldest are dropped. */
 const MAX_BUFFERED = 100_000;
 
-export function createResultBuffer({ store, log, meter }: { store: Store; log: Log; meter: Meter }): ResultBuffer {
+export interface ResultBufferParts {
+  readonly store: Store;
+  readonly log: Log;
+  readonly meter: Pick<Meter, 'resultsBuffered' | 'resultsDropped'>;
+}
+
+export function createResultBuffer({ store, log, meter }: ResultBufferParts): ResultBuffer {
   let buffered: Result[] = [];
   let flushing: Promise<void> | undefined;
-  const timer = setInterval(() => void flush(), FLUSH_MS);
+  const timer = setInterval(() => void flush().catch(() => undefined), FLUSH_MS);
   timer.unref();
 
   function flush(): Promise<void> {
@@ -35,11 +44,10 @@ export function createResultBuffer({ store, log, meter }: { store: Store; log: L
       const batch = buffered.slice(0, BATCH);
       try {
         await store.addResults(batch);
-        meter.storeUp(true);
       } catch (error) {
-        meter.storeUp(false);
-        log.warn('results_not_stored', { waiting: buffered.length, error });
-        return;
+        // That the store is away is told by its watch, once.
+        if (!(error instanceof RetryableError)) log.error('results_not_stored', { waiting: buffered.length, error });
+        throw error;
       }
       buffered = buffered.slice(batch.length);
     }
@@ -54,10 +62,11 @@ export function createResultBuffer({ store, log, meter }: { store: Store; log: L
       meter.resultsDropped(BATCH);
     },
     count: () => buffered.length,
+    flush,
     async stop() {
       clearInterval(timer);
-      await flushing;
-      await flush();
+      await flushing?.catch(() => undefined);
+      await flush().catch((error: unknown) => log.error('results_lost', { count: buffered.length, error }));
     },
   };
 }

@@ -2,7 +2,7 @@
  * Runs one probe once: hands the spec to its type under a total deadline, and turns whatever happens into an observation.
  */
 import { dirname, resolve } from 'node:path';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError, messageOf, RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Observation, Probe } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
@@ -19,6 +19,8 @@ export interface RunnerParts {
   /** Absolute folder of the home: files of definitions are named relative to it. */
   home(): string;
   redact(text: string): string;
+  /** A probe could not be run for a lack of our own: descriptors, memory. */
+  onScarce(error: Error): void;
   /** Aborts when the daemon stops. */
   readonly stopping: AbortSignal;
 }
@@ -56,7 +58,9 @@ export function createRunner(parts: RunnerParts): Runner {
         ? 'paused_process'
         : 'suspect'
       : output.reason === 'internal'
-        ? 'internal'
+        ? output.ours
+          ? 'suspect'
+          : 'internal'
         : undefined;
     return {
       probe: probe.name,
@@ -71,13 +75,19 @@ export function createRunner(parts: RunnerParts): Runner {
   };
 }
 
-/** An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. */
+/** `ours`: it says nothing about the type or its target, because we could not do what it takes. */
+type RunOutput = ProbeOutput & { readonly ours?: true };
+
+/**
+ * An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. A RetryableError is
+ * a lack of our own.
+ */
 async function runType(
   probe: Probe,
   { deadline, reads }: { readonly deadline: AbortController; readonly reads: ReadonlySet<string> },
   parts: RunnerParts,
-): Promise<ProbeOutput> {
-  const { probeTypes, clock, log, heartbeat, environment } = parts;
+): Promise<RunOutput> {
+  const { probeTypes, clock, log, heartbeat, environment, onScarce } = parts;
   const timer = setTimeout(
     () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
     probe.timeoutMs,
@@ -99,6 +109,11 @@ async function runType(
       given.promise,
     ]);
   } catch (error) {
+    if (error instanceof RetryableError) {
+      log.debug('probe_not_run', { probe: probe.name, error });
+      if (error.code === 'out_of_resources') onScarce(error);
+      return { reason: 'internal', ours: true, fields: {}, error: messageOf(error) };
+    }
     log.error('probe_threw', { probe: probe.name, type: probe.type, error });
     return { reason: 'internal', fields: {}, error: messageOf(error) };
   } finally {

@@ -1,6 +1,7 @@
 /**
  * Everything that runs, put together: scheduler → pipeline → desk → healer and alerter, with the switches people have.
  */
+import type { PermanentError } from '../errors.ts';
 import type { Configuration } from '../model.ts';
 import type { Clock, Commands, Log, Meter, Registries, ReloadOutcome, Store, Views } from '../ports.ts';
 import { createActionRunner } from './action-runner.ts';
@@ -15,6 +16,7 @@ import { createHealer } from './healer.ts';
 import { createHealerOutcomes } from './healer-outcomes.ts';
 import { createIncidentDesk } from './incident-desk.ts';
 import { createNextFix } from './next-fix.ts';
+import { untold } from './outage-teller.ts';
 import { createPings } from './pings.ts';
 import { createPipeline } from './pipeline.ts';
 import { createPlanner } from './plan-facts.ts';
@@ -28,6 +30,8 @@ import { createRunner } from './runner.ts';
 import { createScheduler } from './scheduler.ts';
 import { createSelfWatch } from './self-watch.ts';
 import { createSilences } from './silences.ts';
+import { createStoreKeeper } from './store-keeper.ts';
+import type { Outage } from './store-watch.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
@@ -51,11 +55,15 @@ export interface RuntimeParts {
   readonly process: { cpuMs(): number; uptimeMs(): number; memoryBytes(): number };
   /** Loads the home again and applies it. */
   reload(by: string): Promise<ReloadOutcome>;
+  /** The store is lost: the daemon must end, and its next start sees what is left. */
+  onLost(error: PermanentError): void;
 }
 
 export interface Runtime {
   readonly views: Views;
   readonly commands: Commands;
+  /** The store for whoever reads beside us: refused at once while it is away. */
+  readonly store: Store;
   start(configuration: Configuration): Promise<void>;
   /** Takes over a configuration that has loaded; returns the names of the probes that changed. */
   apply(configuration: Configuration): Promise<readonly string[]>;
@@ -71,7 +79,7 @@ export interface Runtime {
 const DRAIN_MS = 6_000;
 
 export function createRuntime(parts: RuntimeParts): Runtime {
-  const { store, registries, clock, log, meter, redact, random, environment } = parts;
+  const { registries, clock, log, meter, redact, random, environment } = parts;
   const stopping = new AbortController();
   const acting = new AbortController();
   let configuration: Configuration | undefined;
@@ -83,6 +91,19 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     return configuration;
   };
   const home = () => current().settings.home;
+  const keeper = createStoreKeeper({
+    ...{ store: parts.store, clock, log, meter, random, redact, notifierTypes: registries.notifierTypes },
+    ...{ configuration: current, onLost: parts.onLost },
+    down: () => untold(probes.all(), desk),
+    async reread() {
+      await desk.load();
+      await switches.reload();
+    },
+    flush: () => results.flush(),
+    record: (subject, trouble) => desk.past(subject, trouble),
+    onBack: () => void resume().catch((error: unknown) => log.error('attempts_not_found', { error })),
+  });
+  const { store, backlog, outage } = keeper;
   const alerter = createAlerter({
     ...{ store, notifierTypes: registries.notifierTypes, configuration: current, clock, log, meter, random },
     onNotifierHealth: (notifier, healthy, error) => selfWatch.notifier(notifier, healthy, error),
@@ -94,21 +115,16 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     announcer: (openIncidents) =>
       createAnnouncer({ clock, configuration: current, openIncidents, flapping, silenceOf: silences.of, redact }),
   });
-  const probes = createProbeSet({ store, clock, desk });
+  const probes = createProbeSet({ store, clock, desk, backlog });
   const results = createResultBuffer({ store, log, meter });
   const pings = createPings({
-    ...{ store, clock, probeTypes: registries.probeTypes, redact, listeningSince: () => listeningSince },
+    ...{ store, backlog, clock, probeTypes: registries.probeTypes, redact, listeningSince: () => listeningSince },
     heardUntil: () => probes.lastResultAt(),
     probes: () => current().probes.values(),
     wake: (probe) => scheduler.wake(probe),
   });
   const selfWatch = createSelfWatch({
-    clock,
-    log,
-    meter,
-    desk,
-    process: parts.process,
-    onResumed: () => askAgain(),
+    ...{ clock, log, meter, desk, backlog, process: parts.process, onResumed: () => askAgain() },
   });
   const run = createRunner({
     ...{
@@ -120,11 +136,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       heartbeat: pings.heartbeat,
       home,
       environment,
+      onScarce: selfWatch.scarce,
     },
     stopping: stopping.signal,
   });
   const pipeline = createPipeline({
-    ...{ clock, log, meter, desk, results, run, redact, live: probes.get, all: probes.all },
+    ...{ clock, log, meter, desk, results, backlog, run, redact, live: probes.get, all: probes.all },
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
     onChanged: (probe) => healer.look(probe),
@@ -136,12 +153,12 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     freezeFile: () => current().settings.healing.freezeFile,
   });
   const planner = createPlanner({
-    ...{ clock, registries, switches, dependencies: pipeline.dependencies, configuration: current },
+    ...{ clock, registries, switches, dependencies: pipeline.dependencies, configuration: current, outage },
     freshAfter: selfWatch.freshAfter,
   });
   const acts = { clock, redact, home, stopping: acting.signal };
   const runAction = createActionRunner({ ...acts, actionTypes: registries.actionTypes, log, environment });
-  const journal = createAttemptJournal({ store, clock, log, meter, desk });
+  const journal = createAttemptJournal({ store, clock, log, meter, desk, backlog });
   // What can be taken up again by the next start ends at once; an act that has begun may end by itself.
   const begins = { ...acts, store, journal, runNow: pipeline.runAfresh, stopping: stopping.signal };
   const handOn = createTargetHand({ registries, clock, log, stopping: stopping.signal });
@@ -151,7 +168,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
   const healer = createHealer({
-    ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration: current, live: probes.get },
+    ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration: current, outage },
+    ...{ live: probes.get, all: probes.all },
     would({ type, spec, unset }, observed) {
       return unset.length > 0 ? '' : redact(registries.actionTypes[type]?.would(spec, observed) ?? '');
     },
@@ -179,7 +197,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       selfWatch,
     },
     memoryBytes: parts.process.memoryBytes,
-    readiness: () => ({ ready, why: ready ? 'ready' : 'starting' }),
+    readiness: () => ({ ready, why: ready ? readyWhy(outage()) : 'starting' }),
+    storeUp: () => outage() === undefined,
   });
   const watchdog = createWatchdog({
     ...{ clock, log, meter, onFailing: selfWatch.watchdog },
@@ -196,6 +215,21 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     healer.look();
   }
 
+  /** What an earlier process, or an answer that was lost, left in the middle; nothing else is tried on its probe meanwhile. */
+  function takeUp(): Promise<void> {
+    return recoverAttempts({
+      ...{ store, log, desk, journal, verify, healer, configuration: current, live: probes.get },
+      gated: (type) => registries.actionTypes[type]?.gated === true,
+    });
+  }
+
+  /** The store is back, and all is written. */
+  async function resume(): Promise<void> {
+    alerter.wake();
+    await takeUp();
+    askAgain();
+  }
+
   /** Everything that acts follows what is configured now. */
   function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
@@ -209,6 +243,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   return {
     views,
     commands,
+    store,
     async start(first) {
       configuration = first;
       await silences.load();
@@ -216,15 +251,13 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       await selfWatch.started();
       await switches.load();
       await probes.apply(first);
-      await recoverAttempts({
-        ...{ store, log, desk, journal, verify, healer, configuration: current, live: probes.get },
-        gated: (type) => registries.actionTypes[type]?.gated === true,
-      });
+      await takeUp();
       follow(first);
       alerter.start();
       healer.start();
       askAgain();
-      background.push(startReminders({ store, clock, log, desk, configuration: current, silenceOf: silences.of }));
+      const remind = { silenceOf: silences.of, storeUp: () => outage() === undefined };
+      background.push(startReminders({ store, clock, log, desk, configuration: current, ...remind }));
       background.push(startWithheld({ store, log, desk, flapping, silences }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));
@@ -260,6 +293,14 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       selfWatch.stop();
       await results.stop();
       await alerter.stop();
+      await keeper.stop();
     },
   };
+}
+
+/** Still ready: jobs can ping, people can look, and probes go on. */
+function readyWhy(outage: Outage | undefined): string {
+  if (!outage) return 'ready';
+  const since = new Date(outage.since).toISOString();
+  return `ready, but the store is away since ${since}: probes go on, nothing is healed (${outage.error})`;
 }

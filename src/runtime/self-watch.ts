@@ -6,6 +6,7 @@ import { formatProblem } from '../errors.ts';
 import type { Configuration, Problem } from '../model.ts';
 import type { Clock, Log, Meter, ReloadOutcome } from '../ports.ts';
 import { formatDuration } from '../units.ts';
+import type { Backlog } from './backlog.ts';
 import type { IncidentDesk, SelfTrouble } from './incident-desk.ts';
 import { type Stall, type StallMonitor, startStallMonitor } from './stall-monitor.ts';
 
@@ -14,6 +15,7 @@ export interface SelfWatchParts {
   readonly log: Log;
   readonly meter: Meter;
   readonly desk: IncidentDesk;
+  readonly backlog: Backlog;
   readonly process: { cpuMs(): number; uptimeMs(): number };
   onResumed(): void;
 }
@@ -28,6 +30,8 @@ export interface SelfWatch {
   failingNotifiers(): readonly string[];
   /** Why the watchdog cannot be pinged; undefined: it can, or none is configured. */
   watchdog(error: string | undefined): void;
+  /** A probe could not be run for want of descriptors, memory or the like: trouble of ours, told once. */
+  scarce(error: Error): void;
   reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
   /** What an earlier process said of itself is over: this one runs, and its home has loaded. */
   started(): Promise<void>;
@@ -42,12 +46,18 @@ export interface SelfWatch {
 const CALM_MS = 60_000;
 const NOTIFIER = 'notifier:';
 
-export function createSelfWatch({ clock, log, meter, desk, process, onResumed }: SelfWatchParts): SelfWatch {
+export function createSelfWatch({ clock, log, meter, desk, backlog, process, onResumed }: SelfWatchParts): SelfWatch {
   let freshAfter = clock.monotonic();
   let problems: readonly Problem[] = [];
   let calm: NodeJS.Timeout | undefined;
+  let plenty: NodeJS.Timeout | undefined;
   /** While we start, nothing is watched that could be missed. */
   let telling = false;
+
+  /** What is true last is written when the store is back. */
+  async function say(subject: string, trouble: SelfTrouble | undefined): Promise<void> {
+    await backlog.write({ key: `self:${subject}`, write: () => desk.self(subject, trouble) });
+  }
 
   function keep(work: Promise<void>): void {
     work.catch((error: unknown) => log.error('self_incident_not_stored', { error }));
@@ -63,16 +73,29 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
     if (!telling) return;
     const what = stall.kind === 'pause' ? `was paused for ${lasted}` : `was blocked for ${lasted} by its own work`;
     keep(
-      desk.self('stall', {
+      say('stall', {
         title: 'Brainstem stood still',
         cause: `Brainstem ${what}: nothing was watched meanwhile`,
         severity: 'warning',
       }),
     );
     clearTimeout(calm);
-    calm = setTimeout(() => keep(desk.self('stall', undefined)), CALM_MS);
+    calm = setTimeout(() => keep(say('stall', undefined)), CALM_MS);
     calm.unref();
     onResumed();
+  }
+
+  function scarce(error: Error): void {
+    keep(
+      say('resources', {
+        title: 'Resources of this machine',
+        cause: `Brainstem cannot probe everything: ${error.message}`,
+        severity: 'warning',
+      }),
+    );
+    clearTimeout(plenty);
+    plenty = setTimeout(() => keep(say('resources', undefined)), CALM_MS);
+    plenty.unref();
   }
 
   const stalls = startStallMonitor({
@@ -85,13 +108,14 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
     stalls,
     startedAt: clock.now(),
     freshAfter: () => freshAfter,
+    scarce,
     notifier(name, healthy, error) {
       const trouble: SelfTrouble = {
         title: `Notifier ${name}`,
         cause: `${name} does not take alerts: ${error ?? 'no answer'}`,
         severity: 'warning',
       };
-      keep(desk.self(`${NOTIFIER}${name}`, healthy ? undefined : trouble));
+      keep(say(`${NOTIFIER}${name}`, healthy ? undefined : trouble));
     },
     failingNotifiers: () =>
       desk
@@ -117,23 +141,25 @@ export function createSelfWatch({ clock, log, meter, desk, process, onResumed }:
         cause: `the running configuration is kept: ${cause}`,
         severity: 'warning',
       };
-      await desk.self('reload', outcome && trouble);
+      await say('reload', outcome && trouble);
     },
     async started() {
-      await desk.self('stall', undefined);
-      await desk.self('reload', undefined);
+      await say('stall', undefined);
+      await say('reload', undefined);
+      await say('resources', undefined);
       telling = true;
     },
     follow(notifiers) {
       for (const { source, subject } of desk.open()) {
         if (source !== 'self' || !subject.startsWith(NOTIFIER)) continue;
         const notifier = notifiers.get(subject.slice(NOTIFIER.length));
-        if (notifier?.unset.length !== 0) keep(desk.self(subject, undefined));
+        if (notifier?.unset.length !== 0) keep(say(subject, undefined));
       }
     },
     problems: () => problems,
     stop() {
       clearTimeout(calm);
+      clearTimeout(plenty);
       stalls.stop();
     },
   };

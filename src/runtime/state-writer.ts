@@ -18,6 +18,12 @@ export interface StateChange {
   /** The open incident of a dependency that is DOWN. */
   readonly root: Incident | undefined;
   readonly holdUntil: number | undefined;
+  /** When the failures began that led to it, if they did. */
+  readonly firstFailureAt: number | undefined;
+  /** It was tried before, and may have been written although the answer was lost. */
+  readonly again: boolean;
+  /** It has ended since: recorded, and nobody is paged. */
+  readonly quiet: boolean;
   /** False: the probe was paused, removed or given another target meanwhile, and nothing is written. */
   wanted(): boolean;
 }
@@ -40,6 +46,7 @@ export function createStateWriter({
 }): StateWriter {
   return async function write(queries, change, open) {
     const { next, from, verdict } = change;
+    if (change.again && (await isWritten(queries, change))) return { ...(open && { incident: open }), resolved: false };
     // A probe that broke says nothing: only a state that is not failing proves a fix.
     const proven = next.state === 'up' || next.state === 'degraded';
     const verified = open && proven ? await verifiedAttempt(queries, open) : undefined;
@@ -51,7 +58,7 @@ export function createStateWriter({
     });
     failpoint('transition_open');
     const healed = verified && (await endHealed(queries, verified));
-    const incident = changed && (await tell(queries, changed, verdict.summary));
+    const incident = changed && (await tell(queries, changed, verdict.summary, next.since));
     return {
       ...(incident && { incident }),
       resolved: changed?.event === 'resolved',
@@ -65,11 +72,11 @@ export function createStateWriter({
     open: Incident | undefined,
     verified: Attempt | undefined,
   ) {
-    const { live, next, verdict, root, holdUntil } = change;
+    const { live, next, verdict, root, holdUntil, quiet } = change;
     const last = open ? undefined : await queries.lastIncident('probe', next.probe);
     const decided = incidentChange({
       ...{ probe: live.definition, to: next.state, reason: verdict.reason, summary: verdict.summary, now: next.since },
-      ...{ open, last, root, holdUntil, healedBy: verified?.remediation },
+      ...{ open, last, root, holdUntil, quiet, healedBy: verified?.remediation },
     });
     if (!decided) return undefined;
     const id = (open ?? last)?.id;
@@ -81,8 +88,13 @@ export function createStateWriter({
     return { ...decided, incident };
   }
 
-  async function tell(queries: StoreQueries, { incident, event, alert }: Told, summary: string): Promise<Incident> {
-    await queries.addTimeline(timelineEntry(incident, clock.now(), event, summary));
+  async function tell(
+    queries: StoreQueries,
+    { incident, event, alert }: Told,
+    summary: string,
+    at: number,
+  ): Promise<Incident> {
+    await queries.addTimeline(timelineEntry(incident, at, event, summary));
     if (!alert) return incident;
     const note = event === 'lowered' ? `${incident.title} is better, but degraded: ${incident.cause}` : undefined;
     return announce(queries, { kind: alert, incident, ...(note !== undefined && { note }) });
@@ -100,6 +112,12 @@ export function createStateWriter({
     await queries.releaseLock(attempt.resource, attempt.fence);
     return healed;
   }
+}
+
+/** The newest transition of the probe is this very one. */
+async function isWritten(queries: StoreQueries, { next, from }: StateChange): Promise<boolean> {
+  const [newest] = await queries.transitions({ probe: next.probe, limit: 1 });
+  return newest?.at === next.since && newest.from === from && newest.to === next.state;
 }
 
 type Told = Pick<NonNullable<ReturnType<typeof incidentChange>>, 'event' | 'alert'> & { readonly incident: Incident };

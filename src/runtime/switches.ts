@@ -3,11 +3,13 @@
  * Kept in memory for pages and metrics; the freeze file is looked at again before every act.
  */
 import { stat } from 'node:fs/promises';
-import { codeOf } from '../errors.ts';
+import { codeOf, RetryableError } from '../errors.ts';
 import type { Clock, Disarmed, Freeze, Log, Store, StoreQueries } from '../ports.ts';
 
 export interface Switches {
   load(): Promise<void>;
+  /** Reads the rows again: the store may know more, or less, than we do. */
+  reload(): Promise<void>;
   /** From memory, at most half a second old. */
   frozenNow(): Freeze | undefined;
   /** Looks at the freeze file again. */
@@ -45,6 +47,11 @@ export function createSwitches({ store, clock, log, freezeFile, onChanged }: Swi
     onChanged();
   }
 
+  async function reload(): Promise<void> {
+    row = await store.frozen();
+    disarmed = await store.disarmed();
+  }
+
   async function audited(
     action: string,
     subject: string,
@@ -61,9 +68,9 @@ export function createSwitches({ store, clock, log, freezeFile, onChanged }: Swi
   }
 
   return {
+    reload,
     async load() {
-      row = await store.frozen();
-      disarmed = await store.disarmed();
+      await reload();
       await look();
       timer = setInterval(() => void look(), POLL_MS);
       timer.unref();
@@ -75,8 +82,16 @@ export function createSwitches({ store, clock, log, freezeFile, onChanged }: Swi
     },
     async freeze(by, why) {
       const freeze: Freeze = { at: clock.now(), by, why };
+      const before = row;
       row = freeze;
-      await audited('freeze', 'healing', by, why, (queries) => queries.freeze(freeze));
+      try {
+        await audited('freeze', 'healing', by, why, (queries) => queries.freeze(freeze));
+      } catch (error) {
+        if (!(error instanceof RetryableError)) throw error;
+        row = before;
+        const instead = `nothing is healed meanwhile; to hold it back afterwards too, create ${freezeFile()}`;
+        throw new RetryableError(error.code, `${error.message}; ${instead}`, { cause: error });
+      }
       return freeze;
     },
     async unfreeze(by) {

@@ -5,7 +5,7 @@
 import { withoutPasses } from '../engine/track.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Remediation, VerdictKind } from '../model.ts';
-import type { Clock, Store } from '../ports.ts';
+import type { Clock } from '../ports.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import type { LiveProbe } from './live-probe.ts';
 import { pause } from './pause.ts';
@@ -15,7 +15,6 @@ import type { Question } from './plan-facts.ts';
 export type Verification = (acted: Attempt, question: Question) => Promise<Attempt>;
 
 export interface VerificationParts {
-  readonly store: Store;
   readonly clock: Clock;
   readonly journal: AttemptJournal;
   runNow(probe: string): Promise<unknown>;
@@ -29,7 +28,7 @@ const MIN_PACE_MS = 250;
 
 /** Exit 0 proves nothing: only `recover_after` runs that do not fail, after settling and in time, make it healed. */
 export function createVerification(parts: VerificationParts): Verification {
-  const { store, clock, journal, runNow, isWatched, stopping } = parts;
+  const { clock, journal, runNow, isWatched, stopping } = parts;
 
   return async function verify(acted, { live, remediation }) {
     const now = clock.now();
@@ -75,7 +74,7 @@ export function createVerification(parts: VerificationParts): Verification {
       if (clock.monotonic() >= until && (withinMs > 0 || asked >= recoverAfter)) return undefined;
       const seen = await ask(live);
       // A probe that was DOWN is verified by the transaction that takes it out of DOWN.
-      const stored = await store.attempt(verifying.id);
+      const stored = await journal.stored(verifying.id);
       if (stored?.state === 'healed') return journal.healed(stored, `${remediation.name} healed it`);
       if (!isWatched(live)) return journal.end(verifying, 'unknown', `${live.definition.name} is not watched any more`);
       passes = seen === 'pass' ? passes + 1 : 0;

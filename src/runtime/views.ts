@@ -26,6 +26,7 @@ export interface ViewsParts {
   readonly selfWatch: SelfWatch;
   configuration(): Configuration;
   memoryBytes(): number;
+  storeUp(): boolean;
   readiness(): { readonly ready: boolean; readonly why: string };
 }
 
@@ -39,15 +40,12 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
   const { clock, probes, desk, silences, switches, scheduler, alerter, results, store, selfWatch, configuration } =
     parts;
   let active: readonly Attempt[] = [];
-  let storeUp = true;
 
   async function look(): Promise<void> {
     try {
       active = await store.attempts({ states: UNDER_WAY, limit: 100 });
-      storeUp = true;
     } catch {
-      // Told by whoever writes; a view only shows it.
-      storeUp = false;
+      // That the store is away is told by its watch; what was under way is shown as it was.
     }
   }
 
@@ -86,7 +84,7 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
       return {
         memory_bytes: parts.memoryBytes(),
         loop_lag_ms: selfWatch.stalls.greatestLagMs(),
-        store_up: storeUp,
+        store_up: parts.storeUp(),
         results_buffered: results.count(),
         notifications_pending: [...alerter.queues().values()].reduce((sum, count) => sum + count, 0),
         oldest_notification_s: oldest === undefined ? 0 : Math.max(0, (clock.now() - oldest) / 1_000),

@@ -1,4 +1,5 @@
 /** What other programs ask for: scrapes, health, reload, pings. */
+import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -52,6 +53,14 @@ export const operations: readonly PlainRoute[] = [
     summary: 'Load the home again, all or nothing',
     respond: reload,
   },
+  {
+    kind: 'plain',
+    method: 'POST',
+    path: '/api/v1/backup',
+    access: 'change',
+    summary: 'All that the store holds, as one gzip file, while everything goes on',
+    respond: backUp,
+  },
   ping('/ping/:key', () => ({ kind: 'success' })),
   ping('/ping/:key/start', () => ({ kind: 'start' })),
   ping('/ping/:key/fail', () => ({ kind: 'fail' })),
@@ -74,6 +83,16 @@ async function reload(request: FastifyRequest, reply: FastifyReply, parts: Serve
   reply.type(TEXT);
   if (!outcome.ok) return reply.code(400).send(parts.redact(problemLines(outcome.problems)));
   return reply.send(outcome.changed.length === 0 ? 'nothing changed\n' : `reloaded: ${outcome.changed.join(', ')}\n`);
+}
+
+/** Streamed as it is made. A failure on the way cuts the connection, and the file lacks its end. */
+async function backUp(request: FastifyRequest, reply: FastifyReply, parts: ServerParts): Promise<FastifyReply> {
+  const bytes = Readable.from(parts.store.backup());
+  parts.log.info('backup_begun', { by: actorOf(request.headers) ?? 'local' });
+  bytes.once('error', (error) => parts.log.error('backup_failed', { error }));
+  // A large table may be sorted for minutes before the next byte comes.
+  request.socket.setTimeout(0);
+  return reply.type('application/gzip').header('connection', 'close').send(bytes);
 }
 
 interface Ping {

@@ -3,6 +3,7 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { PermanentError } from '../errors.ts';
 import type { Ddl } from './engine.ts';
 import type { Database } from './schema.ts';
+import { TABLES } from './tables.ts';
 
 /** One step. Its version is its place in the list, from 1. */
 export interface Migration {
@@ -17,6 +18,28 @@ export async function migrate(
   migrations: readonly Migration[],
   now: number,
 ): Promise<{ readonly from: number; readonly to: number }> {
+  const from = await recordedVersion(db);
+  if (from > migrations.length) throw newerSchema(from, migrations.length);
+  for (let version = from + 1; version <= migrations.length; version++) {
+    await db.transaction().execute((transaction) => applyStep(transaction, ddl, migrations, version, now));
+  }
+  return { from, to: migrations.length };
+}
+
+/** Every step up to a version that is still to be made, within a transaction of the caller. */
+export async function applySteps(
+  transaction: Transaction<Database>,
+  ddl: Ddl,
+  migrations: readonly Migration[],
+  { upTo, now }: { readonly upTo: number; readonly now: number },
+): Promise<void> {
+  for (let version = (await recordedVersion(transaction)) + 1; version <= upTo; version++) {
+    await applyStep(transaction, ddl, migrations, version, now);
+  }
+}
+
+/** Makes the table of versions where it is not yet. */
+async function recordedVersion(db: Kysely<Database>): Promise<number> {
   await db.schema
     .createTable('schemaMigrations')
     .ifNotExists()
@@ -24,16 +47,6 @@ export async function migrate(
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('appliedAt', 'bigint', (column) => column.notNull())
     .execute();
-  const from = await schemaVersion(db);
-  if (from > migrations.length) throw newerSchema(from, migrations.length);
-  for (const [index, migration] of migrations.entries()) {
-    if (index >= from)
-      await db.transaction().execute((transaction) => apply(transaction, ddl, migration, index + 1, now));
-  }
-  return { from, to: migrations.length };
-}
-
-async function schemaVersion(db: Kysely<Database>): Promise<number> {
   const newest = await db
     .selectFrom('schemaMigrations')
     .select('version')
@@ -43,14 +56,22 @@ async function schemaVersion(db: Kysely<Database>): Promise<number> {
   return newest?.version ?? 0;
 }
 
-async function apply(
+/** One step, with the row that records it. The last one also says what the tables are for, as they are now. */
+async function applyStep(
   transaction: Transaction<Database>,
   ddl: Ddl,
-  migration: Migration,
+  migrations: readonly Migration[],
   version: number,
   now: number,
 ): Promise<void> {
-  for (const statement of migration.statements(ddl)) await sql.raw(statement).execute(transaction);
+  const migration = migrations[version - 1];
+  if (migration === undefined) throw new RangeError(`there is no migration ${version}`);
+  const comments = version === migrations.length ? Object.entries(TABLES) : [];
+  const statements = [
+    ...migration.statements(ddl),
+    ...comments.flatMap(([table, facts]) => ddl.comments(table, facts)),
+  ];
+  for (const statement of statements) await sql.raw(statement).execute(transaction);
   await transaction.insertInto('schemaMigrations').values({ version, name: migration.name, appliedAt: now }).execute();
 }
 

@@ -1,35 +1,90 @@
-/** Opens the store of a home. */
+/** Opens the store of a home: the PostgreSQL of its settings, or the SQLite file in it. */
 import { access, constants, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, messageOf, PermanentError } from '../errors.ts';
+import { type AppError, codeOf, messageOf, PermanentError } from '../errors.ts';
 import type { Clock, Log, Store } from '../ports.ts';
+import type { RowCounts } from './backup/format.ts';
+import type { Engine } from './engine.ts';
 import { WorkerClient } from './sqlite/client.ts';
 import { sqliteEngine } from './sqlite/engine.ts';
-import { createStore } from './store.ts';
+import { createStore, restoreStore } from './store.ts';
 
 export interface StoreOptions {
   /** Absolute path. The file is `<home>/data/brainstem.db`; folder and file are for their owner alone. */
   readonly home: string;
+  /** `postgres://…`: all is kept there, and nothing in the home. */
+  readonly url?: string;
   readonly clock: Clock;
   readonly log: Log;
+  /**
+   * The connection to PostgreSQL was lost, and with it the hold on the database: from now on another daemon may take it, and
+   * nothing can be written before it was taken again, which the next call tries. Called once for each loss.
+   */
+  onLost?(error: AppError): void;
+}
+
+interface Opened {
+  /** What the log calls it. Never with a password. */
+  readonly where: { readonly file: string } | { readonly database: string };
+  readonly engine: Engine;
 }
 
 /**
- * Creates the file when there is none, checks it, and brings it to the present schema.
- * PermanentError: `store_locked` (another daemon holds it), `store_damaged`, `schema_newer`, `store_unwritable`.
+ * Creates what is not there, checks it, takes hold of it, and brings it to the present schema.
+ * PermanentError: `store_locked` (another daemon holds it), `store_damaged`, `schema_newer`, `store_unwritable`,
+ * `store_refused` (a wrong password, no such database), `store_unsupported`. RetryableError: `store_away`.
  */
-export async function openStore({ home, clock, log }: StoreOptions): Promise<Store> {
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { clock, log } = options;
+  const startedAt = clock.monotonic();
+  const { engine, where } = await openEngine(options);
+  const { store, schema } = await createStore(engine, clock);
+  if (schema.from !== schema.to) log.info('store_migrated', { ...where, ...schema });
+  log.info('store_opened', { ...where, schema: schema.to, ms: Math.round(clock.monotonic() - startedAt) });
+  return store;
+}
+
+/**
+ * Puts a backup in the place of all that the store of a home holds, or changes nothing. Resolves to the rows of each table.
+ * Errors: as `openStore`; UsageError `backup_unreadable`; ConflictError `store_not_empty` without `force`.
+ */
+export async function restoreBackup(
+  options: StoreOptions,
+  backup: { readonly file: AsyncIterable<Uint8Array>; readonly force: boolean },
+): Promise<RowCounts> {
+  const { engine } = await openEngine(options, RESTORE_DEADLINE_MS);
+  return restoreStore(engine, options.clock, backup);
+}
+
+/** Of one statement: a day of a large estate takes a while to be counted. */
+const RESTORE_DEADLINE_MS = 10 * 60_000;
+
+function openEngine(options: StoreOptions, deadlineMs?: number): Promise<Opened> {
+  return options.url === undefined ? openFile(options.home) : openDatabase(options.url, options, deadlineMs);
+}
+
+/** Nothing of PostgreSQL is loaded before it is needed. */
+async function openDatabase(url: string, { log, onLost }: StoreOptions, deadlineMs?: number): Promise<Opened> {
+  const { PostgresSession } = await import('./postgres/session.ts');
+  const { postgresEngine } = await import('./postgres/engine.ts');
+  const session = await PostgresSession.open({
+    url,
+    ...(deadlineMs !== undefined && { deadlineMs }),
+    onLost(error) {
+      log.warn('store_lost', { error });
+      onLost?.(error);
+    },
+  });
+  return { engine: postgresEngine(session), where: { database: session.place } };
+}
+
+async function openFile(home: string): Promise<Opened> {
   const folder = join(home, 'data');
   const file = join(folder, 'brainstem.db');
-  const startedAt = clock.monotonic();
   await makeFolder(folder);
   await checkAccess(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   await checkAccess(file, constants.R_OK | constants.W_OK);
-  const client = await WorkerClient.open(file);
-  const { store, schema } = await createStore(sqliteEngine(client), clock.now());
-  if (schema.from !== schema.to) log.info('store_migrated', { file, ...schema });
-  log.info('store_opened', { file, schema: schema.to, ms: Math.round(clock.monotonic() - startedAt) });
-  return store;
+  return { engine: sqliteEngine(await WorkerClient.open(file)), where: { file } };
 }
 
 async function makeFolder(folder: string): Promise<void> {

@@ -1,7 +1,10 @@
 /** The Store of ports.ts over any engine. */
 import { CamelCasePlugin, Kysely } from 'kysely';
-import { AppError } from '../errors.ts';
-import type { Store } from '../ports.ts';
+import { ConflictError, RetryableError } from '../errors.ts';
+import type { Clock, Store } from '../ports.ts';
+import { dump } from './backup/dump.ts';
+import { type RowCounts, readLines } from './backup/format.ts';
+import { restore } from './backup/restore.ts';
 import type { Engine } from './engine.ts';
 import { migrate } from './migrate.ts';
 import { migrations } from './migrations/index.ts';
@@ -18,23 +21,51 @@ export interface OpenedStore {
 }
 
 /** Migrates what the engine holds and offers it. Closes the engine when that fails. */
-export async function createStore(engine: Engine, now: number): Promise<OpenedStore> {
-  const db = new Kysely<Database>({ dialect: engine.dialect, plugins: [new CamelCasePlugin()] });
+export async function createStore(engine: Engine, clock: Pick<Clock, 'now'>): Promise<OpenedStore> {
+  const db = databaseOf(engine);
   try {
-    const schema = await migrate(db, engine.ddl, migrations, now);
-    return { schema, store: storeOver(db, engine) };
+    const schema = await migrate(db, engine.ddl, migrations, clock.now());
+    return { schema, store: storeOver(db, engine, clock) };
   } catch (error) {
     await engine.close();
     throw error;
   }
 }
 
-function storeOver(db: Kysely<Database>, engine: Engine): Store {
+/** Restores a backup into what the engine holds, and closes it. */
+export async function restoreStore(
+  engine: Engine,
+  clock: Pick<Clock, 'now'>,
+  { file, force }: { readonly file: AsyncIterable<Uint8Array>; readonly force: boolean },
+): Promise<RowCounts> {
+  const db = databaseOf(engine);
+  const now = clock.now();
+  try {
+    await migrate(db, engine.ddl, migrations, now);
+    return await restore({ db, engine, migrations, lines: readLines(file), force, now });
+  } finally {
+    await engine.close();
+  }
+}
+
+function databaseOf(engine: Engine): Kysely<Database> {
+  return new Kysely<Database>({ dialect: engine.dialect, plugins: [new CamelCasePlugin()] });
+}
+
+function storeOver(db: Kysely<Database>, engine: Engine, clock: Pick<Clock, 'now'>): Store {
   let closing: Promise<void> | undefined;
+  let isBackingUp = false;
   return {
     ...storeQueries(db),
     ...resultHistory(db, engine),
     transaction: (work) => db.transaction().execute((transaction) => inTime(work(storeQueries(transaction)))),
+    backup() {
+      if (isBackingUp) throw new ConflictError('backup_running', 'a backup is under way already');
+      isBackingUp = true;
+      return dump(engine, { schema: migrations.length, createdAt: clock.now() }, () => {
+        isBackingUp = false;
+      });
+    },
     close() {
       closing ??= engine.close();
       return closing;
@@ -48,7 +79,7 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const message = `a transaction of the store did not end within ${TRANSACTION_DEADLINE_MS / 1_000} s`;
-      reject(new AppError('store_transaction_stalled', message));
+      reject(new RetryableError('store_transaction_stalled', message));
     }, TRANSACTION_DEADLINE_MS);
   });
   try {

@@ -30,7 +30,7 @@ export async function runCommand(
     version: '1.2.3',
     clock,
     random: () => 0.5,
-    process: { cpuMs: () => 0, uptimeMs: () => 0, memoryBytes: () => 0, compactHeap: () => undefined },
+    process: { pid: 1, cpuMs: () => 0, uptimeMs: () => 0, memoryBytes: () => 0, compactHeap: () => undefined },
     terminated: Promise.resolve('SIGTERM'),
     onHangup: () => undefined,
   });

@@ -281,6 +281,60 @@ describe('a home', () => {
   });
 });
 
+test('the URL of the store is a secret as a whole, its password too, and the name of its user alone is none', async () => {
+  const withPassword = ['postgres://somebody', 'pass%21word@db.example/brainstem'].join(':');
+  const { settings, secrets } = await load(
+    { 'brainstem.yml': `store: { url: "\${DATABASE_URL:-}" }` },
+    { DATABASE_URL: withPassword },
+  );
+  expect(settings.store).toEqual({ url: withPassword });
+  expect(secrets).toEqual(['pass%21word', 'pass!word', withPassword].sort());
+  const named = await load({ 'brainstem.yml': 'store: { url: "postgres://postgres@localhost/brainstem" }' });
+  expect(named.secrets).toEqual(['postgres://postgres@localhost/brainstem']);
+  expect((await load({ 'brainstem.yml': `store: { url: "\${DATABASE_URL:-}" }` })).settings.store).toEqual({});
+});
+
+describe('warns of healing the PostgreSQL that holds the own store', () => {
+  const remediation = (name: string, spec: string) =>
+    `  - { name: ${name}, ${spec}, timeout: 10s, verify_within: 1m, cooldown: 1m, limit: 3 in 1h }`;
+  const tcp = (name: string, host: string, port: number, more = '') =>
+    `  - { name: ${name}, tcp: { host: "${host}", port: ${port} }${more} }`;
+
+  async function warningsWith(store: string): Promise<string[]> {
+    const { warnings } = await load({
+      'brainstem.yml': `store: { url: "${store}" }`,
+      'probes/databases.yaml': [
+        'probes:',
+        tcp('healed', 'localhost', 5432, ', remediate: [{ try: [log] }]'),
+        tcp('watched', '127.0.0.1', 5432),
+        tcp('other', 'localhost', 6379, ', remediate: [{ try: [log] }]'),
+        '',
+      ].join('\n'),
+      'remediations/databases.yaml': [
+        'remediations:',
+        remediation('restart', 'docker: { restart: postgres }'),
+        remediation('log', 'docker: { logs: postgres }'),
+        remediation('script', 'exec: { argv: [/bin/true, "postgres://root@POSTGRES/other"] }'),
+        remediation('restart-other', 'docker: { restart: localhost }'),
+        '',
+      ].join('\n'),
+    });
+    return warnings.map(({ location, message }) => `${location.file}:${location.line} ${message}`);
+  }
+
+  test('by the host and port of a probe that has fixes', async () => {
+    expect(await warningsWith('postgres://[::1]/brainstem')).toEqual([
+      "probes/databases.yaml:2 the PostgreSQL at localhost:5432 holds Brainstem's own store: it is watched, but it cannot be healed from here",
+    ]);
+    expect(await warningsWith('postgres://127.0.0.1:5433/brainstem')).toEqual([]);
+  });
+
+  test('by the container or URL of a fix that acts', async () => {
+    const places = (await warningsWith('postgresql://user@postgres:5432/brainstem')).map((text) => text.split(' ')[0]);
+    expect(places).toEqual(['remediations/databases.yaml:2', 'remediations/databases.yaml:4']);
+  });
+});
+
 describe('defaults', () => {
   test('of a probe are those of the design', async () => {
     const probe = only((await load({ 'probes/apps.yaml': WEB })).probes);

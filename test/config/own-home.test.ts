@@ -30,6 +30,7 @@ describe('with nothing set', () => {
     const configured = [...probes.values()].filter(({ unset }) => unset.length === 0).map(({ name }) => name);
     expect(configured.toSorted()).toEqual(['brainstem', 'host', 'host-disk']);
     expect([...notifiers.values()].every(({ unset }) => unset.length > 0)).toBe(true);
+    expect(settings.log).toEqual({ level: 'info' });
     expect(settings.http).toEqual({ host: '127.0.0.1', port: 9911, publicUrl: 'http://127.0.0.1:9911' });
     expect(warnings).toEqual([]);
   });
@@ -42,10 +43,12 @@ describe('with nothing set', () => {
 });
 
 describe('.env.example', () => {
-  test('names every variable that the definitions use, and no other', async () => {
+  test('names every variable that the definitions and docker-compose.yml use, and no other', async () => {
     const { probes, remediations } = await listHome(ROOT);
     const texts = await Promise.all(
-      ['brainstem.yml', ...probes, ...remediations].map((file) => readFile(join(ROOT, file), 'utf8')),
+      ['brainstem.yml', 'docker-compose.yml', ...probes, ...remediations].map((file) =>
+        readFile(join(ROOT, file), 'utf8'),
+      ),
     );
     const used = new Set(texts.flatMap((text) => [...text.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name)));
     expect((await exampleEnvironment()).names.toSorted()).toEqual([...used].toSorted());
@@ -70,6 +73,8 @@ describe('.env.example', () => {
       if (name.endsWith('PORT')) return '1234';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
       if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
+      if (name === 'PAPERTRAIL_PROTOCOL') return 'tls';
+      if (name === 'PAPERTRAIL_CA') return '/etc/ssl/ca.pem';
       if (name === 'BRAINSTEM_LOG_LEVEL') return 'debug';
       if (name.endsWith('MODE') || name === 'BRAINSTEM_HEALING') return 'observe';
       return `value-${name.toLowerCase()}`.replaceAll('_', '-');
@@ -83,6 +88,7 @@ describe('.env.example', () => {
     expect(notifiers.get('oncall-email')?.spec).toMatchObject({
       to: [{ address: 'ana@example.com' }, { name: 'Ben', address: 'ben@example.com' }],
     });
+    expect(settings.log.papertrail).toMatchObject({ host: 'value-papertrail-host', port: 1234, protocol: 'tls' });
   });
 });
 

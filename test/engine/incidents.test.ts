@@ -7,7 +7,7 @@ const NOW = 1_000_000;
 function change(facts: Partial<ChangeFacts>) {
   return incidentChange({
     ...{ probe: aProbe(), to: 'down', reason: 'timeout', summary: 'no answer', now: NOW },
-    ...{ open: undefined, last: undefined, root: undefined, holdUntil: undefined, healedBy: undefined },
+    ...{ open: undefined, last: undefined, root: undefined, holdUntil: undefined, healedBy: undefined, quiet: false },
     ...facts,
   });
 }

@@ -1,6 +1,7 @@
 /** A real PostgreSQL 15 of a test's own, on a free port of loopback: everything it made is gone after `stop`. */
 import { execFile, spawnSync } from 'node:child_process';
-import { chown, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,7 +17,7 @@ export interface PostgresServer {
   readonly pid: number | undefined;
   /** `postgres://postgres@127.0.0.1:PORT/NAME`; the superuser needs no password here. Default: `postgres`. */
   url(database?: string): string;
-  /** Creates an empty database and resolves to its URL. */
+  /** Creates an empty database, unless it is there already, and resolves to its URL. */
   createDatabase(name: string): Promise<string>;
   /** Runs SQL with psql and resolves to its output, rows by line, columns split by `|`. */
   psql(sql: string, database?: string): Promise<string>;
@@ -35,21 +36,26 @@ export interface PostgresServer {
 
 /**
  * @param settings further `-c` settings, such as `max_connections=20`.
- * @param primary makes it a replica of this one, which must have started with `wal_level=replica` or more, the default.
+ * @param from `folder` outlives `stop`, and its databases are taken up again (default: one of its own); `primary` is what it is
+ *   a replica of, which must have started with `wal_level=replica` or more, the default.
  */
 export async function startPostgres(
   settings: readonly string[] = [],
-  primary?: PostgresServer,
+  from: { readonly folder?: string; readonly primary?: PostgresServer } = {},
 ): Promise<PostgresServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'postgres-'));
+  const { folder: kept, primary } = from;
+  const folder = kept ?? (await mkdtemp(join(tmpdir(), 'postgres-')));
   const { uid, gid } = postgresUser();
+  await mkdir(folder, { recursive: true });
   await chown(folder, uid, gid);
   const data = join(folder, 'data');
-  await asPostgres(
-    primary
-      ? [`${BIN}/pg_basebackup`, '-D', data, '-R', '--no-sync', '-c', 'fast', '-d', primary.url()]
-      : [`${BIN}/initdb`, '-D', data, '-A', 'trust', '--no-sync', '-U', 'postgres', '-E', 'UTF8'],
-  );
+  if (!existsSync(data)) {
+    await asPostgres(
+      primary
+        ? [`${BIN}/pg_basebackup`, '-D', data, '-R', '--no-sync', '-c', 'fast', '-d', primary.url()]
+        : [`${BIN}/initdb`, '-D', data, '-A', 'trust', '--no-sync', '-U', 'postgres', '-E', 'UTF8'],
+    );
+  }
   const port = await freePort();
   const server = serverProcess({
     command: 'setpriv',
@@ -71,7 +77,8 @@ export async function startPostgres(
     url,
     psql,
     async createDatabase(name) {
-      await psql(`create database "${name}"`);
+      const count = await psql(`select count(*) from pg_database where datname = '${name}'`);
+      if (count === '0') await psql(`create database "${name}"`);
       return url(name);
     },
     own: async (names) => {
@@ -84,7 +91,7 @@ export async function startPostgres(
     shutDown: () => server.end('SIGINT'),
     async stop() {
       await server.end('SIGQUIT');
-      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+      if (kept === undefined) await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
   try {

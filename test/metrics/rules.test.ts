@@ -52,6 +52,7 @@ const COURSES: Readonly<Record<string, Course>> = {
   ConfigurationNotLoaded: course('brainstem_config_last_reload_successful', '1x5 0x20', '10m', '12m'),
   BrainstemStoreAway: course('brainstem_store_up', '1x5 0x20', '6m30s', '8m'),
   ResultsLost: course('brainstem_store_dropped_results_total', '0x5 1x10', '5m', '7m'),
+  LogLinesDropped: course('brainstem_log_lines_dropped_total', '0x5 1x10', '5m', '7m'),
   BrainstemLate: {
     series: {
       'brainstem_event_loop_lag_seconds_bucket{le="1"}': '0+10x10 100x20',

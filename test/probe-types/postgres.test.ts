@@ -138,7 +138,7 @@ describe('the figures', () => {
   });
 
   test('follow replication from both ends', async () => {
-    const replica = await startPostgres(['wal_receiver_status_interval=1s'], server);
+    const replica = await startPostgres(['wal_receiver_status_interval=1s'], { primary: server });
     onTestFinished(() => replica.stop());
     const both = async () => [await ask({ url: watcher() }), await ask({ url: replica.url() })] as const;
     await until(async () => (await both())[0].fields['connected_replicas'] === 1);

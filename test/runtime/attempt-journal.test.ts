@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Attempt } from '../../src/model.ts';
 import type { Meter } from '../../src/ports.ts';
 import { type AttemptJournal, createAttemptJournal } from '../../src/runtime/attempt-journal.ts';
+import { createBacklog } from '../../src/runtime/backlog.ts';
 import { createIncidentDesk } from '../../src/runtime/incident-desk.ts';
 import { anAttempt, anIncident } from '../engine/definitions.ts';
 import { quietLog } from '../notifiers/alerts.ts';
@@ -28,7 +29,14 @@ beforeEach(async () => {
         return incident;
       },
   });
-  journal = createAttemptJournal({ store, clock, log: quietLog, meter, desk });
+  journal = createAttemptJournal({
+    store,
+    clock,
+    log: quietLog,
+    meter,
+    desk,
+    backlog: createBacklog({ log: quietLog, storeAway: () => false }),
+  });
 });
 afterEach(() => opened.dispose());
 

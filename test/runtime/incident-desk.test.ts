@@ -41,7 +41,7 @@ function changeTo(to: StateName, wanted = () => true): StateChange {
   const verdict: Verdict = { kind: 'fail', reason: 'timeout', decidedBy: [], summary: 'no answer' };
   return {
     ...{ live, next: { ...freshState('web', 't1', clock.now()), state: to }, from: 'up', verdict },
-    ...{ root: undefined, holdUntil: undefined, wanted },
+    ...{ root: undefined, holdUntil: undefined, firstFailureAt: undefined, again: false, quiet: false, wanted },
   };
 }
 

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Condition, Configuration, Probe, WindowUse } from '../../src/model.ts';
 import type { Store } from '../../src/ports.ts';
+import { createBacklog } from '../../src/runtime/backlog.ts';
 import { createIncidentDesk } from '../../src/runtime/incident-desk.ts';
 import { createProbeSet, type ProbeSet } from '../../src/runtime/probe-set.ts';
 import { aProbe } from '../engine/definitions.ts';
+import { quietLog } from '../notifiers/alerts.ts';
 import { type OpenedForTest, openTemporary } from '../store/sqlite.ts';
 import { ownedClock } from './runtime-house.ts';
 
@@ -36,7 +38,7 @@ function begin(): ProbeSet {
     },
     meter: { incidentOpened: () => undefined, timeToDetect: () => undefined, timeToRecover: () => undefined },
   });
-  return createProbeSet({ store, clock, desk });
+  return createProbeSet({ store, clock, desk, backlog: createBacklog({ log: quietLog, storeAway: () => false }) });
 }
 
 function homeOf(...probes: Probe[]): Configuration {

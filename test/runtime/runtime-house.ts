@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';
+import { RetryableError } from '../../src/errors.ts';
 import type {
   Alert,
   Attempt,
@@ -93,6 +94,10 @@ export interface RuntimeHouse {
   deafen(all: boolean): void;
   start(facts: HomeFacts): Promise<void>;
   apply(facts: HomeFacts): Promise<readonly string[]>;
+  /** The store fails as a lost connection does, until `mend`; `swallow` commits first, and only the answer is lost. */
+  readonly line: { cut(how?: 'before' | 'swallow'): void; mend(): void; isCut(): boolean };
+  /** The daemon was told that it cannot go on. */
+  readonly lost: readonly Error[];
   /** Ends the daemon, and starts another on the same store. */
   restart(facts: HomeFacts): Promise<void>;
   stop(): Promise<void>;
@@ -121,6 +126,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const heard: RuntimeHouse['heard'] = [];
   const acts: string[] = [];
   let deaf = false;
+  const lost: Error[] = [];
 
   const probeType: ProbeType = {
     ...{ name: 'told', summary: '', mainOption: '', example: '', spec: z.unknown(), fields: {}, families: [] },
@@ -166,9 +172,28 @@ export async function openRuntime(): Promise<RuntimeHouse> {
         void metered.push({ name: String(name), values }),
   });
 
+  let cut: 'before' | 'swallow' | undefined;
+  const line: RuntimeHouse['line'] = {
+    cut(how = 'before') {
+      cut = how;
+    },
+    mend() {
+      cut = undefined;
+    },
+    isCut: () => cut !== undefined,
+  };
+
   const build = (): Runtime =>
     createRuntime({
-      ...{ store, clock, log, meter, environment: {}, redact: (text: string) => text, random: () => 0.5 },
+      ...{
+        store: overLine(store, () => cut),
+        clock,
+        log,
+        meter,
+        environment: {},
+        redact: (text: string) => text,
+        random: () => 0.5,
+      },
       registries: {
         probeTypes: { told: probeType },
         actionTypes: { deed: actionType },
@@ -176,13 +201,14 @@ export async function openRuntime(): Promise<RuntimeHouse> {
       },
       process: { cpuMs: () => performance.now(), uptimeMs: () => performance.now(), memoryBytes: () => 0 },
       reload: () => Promise.reject(new Error('this house has no files')),
+      onLost: (error) => void lost.push(error),
     });
   let runtime = build();
   const opening = (probe: string) =>
     runtime.views.openIncidents().find(({ source, subject }) => source === 'probe' && subject === probe);
 
   const house: RuntimeHouse = {
-    ...{ home, clock, logged, metered, heard, acts },
+    ...{ home, clock, logged, metered, heard, acts, line, lost },
     get store() {
       return store;
     },
@@ -218,6 +244,23 @@ export async function openRuntime(): Promise<RuntimeHouse> {
       vi.waitFor(async () => expect(await holds()).toBeTruthy(), { timeout: 20_000, interval: 10 }) as Promise<void>,
   };
   return house;
+}
+
+/** The store as it is reached over a connection that can be cut. */
+function overLine(store: Store, cut: () => 'before' | 'swallow' | undefined): Store {
+  const away = () => new RetryableError('store_away', 'the connection was lost');
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function' || name === 'close') return member;
+      return async (...parameters: unknown[]) => {
+        if (cut() === 'before') throw away();
+        const answer: unknown = await Reflect.apply(member, target, parameters);
+        if (cut()) throw away();
+        return answer;
+      };
+    },
+  });
 }
 
 let revisions = 0;

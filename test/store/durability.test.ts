@@ -108,7 +108,7 @@ it('starts from what a kill before any statement of a migration leaves behind', 
       await copyData(home, snapshot);
       return call(request);
     };
-    const { store } = await createStore(sqliteEngine(client), 0);
+    const { store } = await createStore(sqliteEngine(client), { now: () => 0 });
     await store.close();
     expect(snapshots.length).toBeGreaterThan(30);
     for (const snapshot of snapshots) {

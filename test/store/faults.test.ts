@@ -179,7 +179,7 @@ it('rejects what waits and all that follows once its thread is gone, and leaves 
   await withHome(async (home) => {
     await filledHome(home);
     const client = await WorkerClient.open(fileOf(home));
-    const { store } = await createStore(sqliteEngine(client), 0);
+    const { store } = await createStore(sqliteEngine(client), { now: () => 0 });
     const inTransaction = store.transaction(async (queries) => {
       await queries.saveProbeState(state({ probe: 'half' }));
       await client.abandon('for the test', undefined);
@@ -187,7 +187,7 @@ it('rejects what waits and all that follows once its thread is gone, and leaves 
     });
     const waiting = await Promise.allSettled([inTransaction, store.probeStates(), store.addResults([result()])]);
     const later = await Promise.allSettled([store.probeStates(), store.transaction(async () => 1)]);
-    const away = { status: 'rejected', reason: { name: 'RetryableError', code: 'store_away' } };
+    const away = { status: 'rejected', reason: { name: 'PermanentError', code: 'store_lost' } };
     for (const outcome of [...waiting, ...later]) expect(outcome).toMatchObject(away);
     await store.close();
     const again = await openHome(home);

@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Daemon, freePort, type Home, homeAt, startDaemon } from '../estate/daemon.ts';
 import { type FakeSlack, startFakeSlack } from '../estate/fake-slack.ts';
+import { startPostgres } from '../estate/postgres.ts';
 import { type Receiver, startReceiver } from '../estate/receiver.ts';
 import { type Service, startService } from '../estate/service.ts';
 import { TEST_TOKEN } from '../estate/stage.ts';
@@ -14,6 +15,8 @@ import { SERVICES, type ServiceName } from './round.ts';
 export interface Arena {
   readonly folder: string;
   readonly home: Home;
+  /** Its store, when that is a PostgreSQL. */
+  readonly storeUrl: string | undefined;
   readonly services: ReadonlyMap<ServiceName, Service>;
   readonly slack: FakeSlack;
   readonly bus: Receiver;
@@ -26,10 +29,15 @@ export interface ArenaOptions {
   readonly folder: string;
   /** Slack's burst cap: what exceeds it a minute becomes digests. */
   readonly slackBurst: number;
+  /** Default: SQLite. */
+  readonly store?: 'sqlite' | 'postgres';
 }
 
-export async function openArena({ folder, slackBurst }: ArenaOptions): Promise<Arena> {
+export async function openArena({ folder, slackBurst, store }: ArenaOptions): Promise<Arena> {
   await mkdir(folder, { recursive: true });
+  const postgres =
+    store === 'postgres' ? await startPostgres(['fsync=off'], { folder: join(folder, 'postgres') }) : undefined;
+  const storeUrl = await postgres?.createDatabase('brainstem');
   const slack = await startFakeSlack({ journal: join(folder, 'slack.jsonl'), token: TEST_TOKEN });
   const bus = await startReceiver({ journal: join(folder, 'bus.jsonl') });
   const services = new Map<ServiceName, Service>();
@@ -43,9 +51,10 @@ export async function openArena({ folder, slackBurst }: ArenaOptions): Promise<A
   const port = await freePort();
   const daemons: Daemon[] = [];
   return {
-    ...{ folder, home, services, slack, bus },
+    ...{ folder, home, storeUrl, services, slack, bus },
     async start({ ready, environment }) {
-      const variables = { SLACK_BOT_TOKEN: TEST_TOKEN, SLACK_API_URL: slack.url, BUS_URL: bus.url, ...environment };
+      const channels = { SLACK_BOT_TOKEN: TEST_TOKEN, SLACK_API_URL: slack.url, BUS_URL: bus.url };
+      const variables = { ...channels, STORE_URL: storeUrl ?? '', ...environment };
       const daemon = await startDaemon({ home, port, ready, environment: variables });
       daemons.push(daemon);
       return daemon;
@@ -55,6 +64,7 @@ export async function openArena({ folder, slackBurst }: ArenaOptions): Promise<A
       for (const service of services.values()) await service.stop();
       await slack.close();
       await bus.close();
+      await postgres?.stop();
     },
   };
 }
@@ -71,6 +81,7 @@ function urlOf(services: ReadonlyMap<ServiceName, Service>, name: ServiceName): 
 function settings(slackBurst: number): string {
   return `
 http: { listen: "\${LISTEN}" }
+store: { url: "\${STORE_URL:-}" }
 log: { level: info }
 healing: { budget: 10000 in 1h }
 alerts: { flapping: 10000 in 10m }

@@ -5,9 +5,9 @@ import { isAlive, listProcesses } from '../../src/shared/process-table.ts';
 import type { SlackCall } from '../estate/fake-slack.ts';
 import type { Delivery } from '../estate/receiver.ts';
 import type { OracleLine } from '../estate/service.ts';
-import { openHome } from '../store/sqlite.ts';
 import type { Arena } from './arena.ts';
 import type { NotedBreak, Progress } from './ordeal.ts';
+import { openPlace } from './place.ts';
 import { SERVICES, type ServiceName } from './round.ts';
 
 export interface Evidence {
@@ -59,8 +59,8 @@ async function illServices({ services }: Arena): Promise<ServiceName[]> {
   return ill;
 }
 
-async function stored({ home }: Arena) {
-  const store = await openHome(home.path);
+async function stored({ home, storeUrl }: Arena) {
+  const store = await openPlace({ home: home.path, ...(storeUrl !== undefined && { url: storeUrl }) });
   try {
     const attempts = [...(await store.attempts({ limit: ALL }))].reverse();
     const now = Date.now();

@@ -1,5 +1,5 @@
 /**
- * `npm run torture [-- --seed TEXT --kills N --minutes M --resume FILE]`: breaks services and kills the daemon at random, then
+ * `npm run torture [-- --seed TEXT --kills N --minutes M --store sqlite|postgres --resume FILE]`: breaks services and kills the daemon at random, then
  * checks that nothing was lost and nothing was done twice. Exit code: 0 when every invariant holds, 1 otherwise.
  *
  * It stops after M minutes, everything healed and checked so far, and says how to go on from there.
@@ -19,6 +19,7 @@ const { values: given } = parseArgs({
     seed: { type: 'string' },
     kills: { type: 'string', default: '100' },
     minutes: { type: 'string', default: '9' },
+    store: { type: 'string', default: 'sqlite' },
     resume: { type: 'string' },
   },
 });
@@ -32,6 +33,7 @@ const untilMs = performance.now() + Number(given.minutes) * MINUTE_MS;
 const kills = Number(given.kills);
 const begun = given.resume === undefined ? newProgress(given.seed ?? randomUUID().slice(0, 8)) : read(given.resume);
 const folder = resolve('.cache', 'torture', begun.seed);
+const store = storeOf(given.store);
 const file = given.resume ?? join(folder, 'progress.json');
 if (given.resume === undefined && existsSync(file)) {
   console.error(`seed ${begun.seed} was begun before: go on with --resume ${file}, or remove ${folder}`);
@@ -42,7 +44,7 @@ console.log(`seed ${begun.seed}: ${kills} kills; the folder is ${folder}`);
 process.exitCode = (await torture()) ? 0 : 1;
 
 async function torture(): Promise<boolean> {
-  const arena = await openArena({ folder, slackBurst: SLACK_BURST });
+  const arena = await openArena({ folder, slackBurst: SLACK_BURST, store });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void giveUp(arena));
   try {
     const progress = await suffer(arena, begun, { kills, untilMs }, (now) => {
@@ -54,7 +56,7 @@ async function torture(): Promise<boolean> {
     const evidence = await gather(arena, ended);
     const findings = judge(evidence);
     console.log(report(ended, evidence, findings));
-    if (ended.kills < kills) console.log(`\nthe time is up: go on with --resume ${file}`);
+    if (ended.kills < kills) console.log(`\nthe time is up: go on with --store ${store} --resume ${file}`);
     return findings.every(isKept);
   } finally {
     await arena.close();
@@ -66,6 +68,12 @@ async function giveUp(arena: Arena): Promise<never> {
   await arena.close();
   console.log(`given up: go on with --resume ${file}`);
   process.exit(130);
+}
+
+function storeOf(text: string): 'sqlite' | 'postgres' {
+  if (text === 'sqlite' || text === 'postgres') return text;
+  console.error(`--store is sqlite or postgres, not ${text}`);
+  process.exit(2);
 }
 
 function isKept({ violations }: Finding): boolean {

@@ -8,12 +8,17 @@ import type { Progress } from './ordeal.ts';
 const SHOWN = 5;
 
 export function report(progress: Progress, evidence: Evidence, findings: readonly Finding[]): string {
+  return [...facts(progress, evidence), '', ...table(findings)].join('\n');
+}
+
+/** A line for each invariant, then what violates it. */
+export function table(findings: readonly Finding[]): readonly string[] {
   const width = Math.max(...findings.map(({ invariant }) => invariant.length));
   const lines = findings.map(({ invariant, checked, violations }) => {
     const count = String(checked).padStart(7);
     return `${invariant.padEnd(width)} ${count}  ${violations.length === 0 ? 'holds' : `${violations.length} VIOLATED`}`;
   });
-  return [...facts(progress, evidence), '', ...lines, ...findings.flatMap(details)].join('\n');
+  return [...lines, ...findings.flatMap(details)];
 }
 
 function facts({ seed, kills, deaths, breaks, elapsedMs }: Progress, evidence: Evidence): readonly string[] {

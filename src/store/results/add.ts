@@ -1,12 +1,11 @@
-/** Writes a batch of results in one transaction. */
-import type { Kysely, Transaction } from 'kysely';
+/** Writes a batch of results, all of them or none. */
+import type { Kysely } from 'kysely';
 import type { Result } from '../../model.ts';
-import type { Engine } from '../engine.ts';
+import type { DayRow, Engine } from '../engine.ts';
 import type { Database } from '../schema.ts';
-import type { Cell } from '../sqlite/protocol.ts';
 import { reasonCodes, verdictCodes } from './codes.ts';
-import { createDay, DAY_COLUMNS, DAY_MS, dayOf, insertionSql, MINUTE_MS } from './days.ts';
-import type { SeriesDictionary } from './series.ts';
+import { DAY_MS, dayOf, tableOf } from './days.ts';
+import type { Series, SeriesDictionary } from './series.ts';
 import { encodeValues } from './values.ts';
 
 export async function addResults(
@@ -16,10 +15,14 @@ export async function addResults(
   results: readonly Result[],
 ): Promise<void> {
   if (results.length === 0) return;
+  const days = byDay(results);
+  const addAll = async (connection: Kysely<Database>) => {
+    for (const [day, ofDay] of days) await addDay(connection, engine, dictionary, day, ofDay);
+  };
+  const isOneStatement = days.size === 1 && results.every((result) => dictionary.known(dayOf(result.at), result));
   try {
-    await db.transaction().execute(async (transaction) => {
-      for (const [day, ofDay] of byDay(results)) await addDay(transaction, engine, dictionary, day, ofDay);
-    });
+    if (isOneStatement && engine.days.insertsWhole) await addAll(db);
+    else await db.transaction().execute(addAll);
   } catch (error) {
     dictionary.forget();
     throw error;
@@ -38,21 +41,33 @@ function byDay(results: readonly Result[]): ReadonlyMap<number, Result[]> {
 }
 
 async function addDay(
-  transaction: Transaction<Database>,
+  db: Kysely<Database>,
   engine: Engine,
   dictionary: SeriesDictionary,
   day: number,
   results: readonly Result[],
 ): Promise<void> {
-  await createDay(transaction, engine.ddl, day);
-  const cells: Cell[] = [];
+  const table = tableOf(day);
+  if (!dictionary.knowsDay(day)) await engine.days.create(db, table);
+  const rows: DayRow[] = [];
   for (const result of results) {
-    const { id, fields } = dictionary.known(day, result) ?? (await dictionary.record(transaction, day, result));
-    const sinceMidnight = result.at - day * DAY_MS;
-    const { value1, value2, more } = encodeValues(result.values, fields);
-    cells.push(Math.floor(sinceMidnight / MINUTE_MS), id, sinceMidnight % MINUTE_MS);
-    cells.push(Math.round(result.latencyMs * 1_000), verdictCodes.code(result.verdict));
-    cells.push(reasonCodes.code(result.reason), result.error ? 1 : 0, value1, value2, more);
+    const series = dictionary.known(day, result) ?? (await dictionary.record(db, day, result));
+    rows.push(rowOf(result, day, series));
   }
-  await engine.insertMany(transaction, insertionSql(day), DAY_COLUMNS.length, cells);
+  await engine.days.insert(db, table, rows);
+}
+
+/** Some 35 minutes: what four bytes hold. */
+const LONGEST_LATENCY_US = 2 ** 31 - 1;
+
+function rowOf(result: Result, day: number, { id, fields }: Series): DayRow {
+  return {
+    seriesId: id,
+    sinceMidnight: result.at - day * DAY_MS,
+    latencyUs: Math.min(Math.round(result.latencyMs * 1_000), LONGEST_LATENCY_US),
+    verdict: verdictCodes.code(result.verdict),
+    reason: reasonCodes.code(result.reason),
+    error: result.error ? 1 : 0,
+    ...encodeValues(result.values, fields),
+  };
 }

@@ -16,8 +16,8 @@ export function resultHistory(db: Kysely<Database>, engine: Engine): ResultHisto
   const dictionary = new SeriesDictionary();
   return {
     addResults: (results) => turnstile.pass(() => addResults(db, engine, dictionary, results)),
-    results: (filter) => turnstile.pass(() => readResults(db, filter)),
-    lastResultTimes: () => turnstile.pass(() => lastResultTimes(db)),
+    results: (filter) => turnstile.pass(() => readResults(db, engine.days, filter)),
+    lastResultTimes: () => turnstile.pass(() => lastResultTimes(db, engine.days)),
     prune: (keep, now) =>
       turnstile.pass(async () => {
         try {

@@ -1,9 +1,9 @@
 /** Retention: whole days go, the oldest first. */
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Store } from '../../ports.ts';
 import type { Engine } from '../engine.ts';
 import type { Database } from '../schema.ts';
-import { DAY_MS, MINUTE_MS, storedDays, tableOf } from './days.ts';
+import { DAY_MS, storedDays, tableOf } from './days.ts';
 
 type Keep = Parameters<Store['prune']>[0];
 type Kept = Awaited<ReturnType<Store['prune']>>;
@@ -18,7 +18,9 @@ export async function prune(db: Kysely<Database>, engine: Engine, keep: Keep, no
   await engine.reclaim();
   const [oldest] = await storedDays(db);
   const bytes = await engine.usedBytes();
-  return oldest === undefined ? { bytes } : { oldestAt: await firstTime(db, oldest), bytes };
+  if (oldest === undefined) return { bytes };
+  const firstTime = await engine.days.firstTime(db, tableOf(oldest));
+  return { oldestAt: oldest * DAY_MS + (firstTime ?? 0), bytes };
 }
 
 async function dropDay(db: Kysely<Database>, day: number): Promise<void> {
@@ -30,12 +32,4 @@ async function dropDay(db: Kysely<Database>, day: number): Promise<void> {
       .where('id', 'not in', (query) => query.selectFrom('resultDays').select('seriesId'))
       .execute();
   });
-}
-
-async function firstTime(db: Kysely<Database>, day: number): Promise<number> {
-  const { rows } = await sql<{ minute: number; offset: number }>`
-    SELECT minute, min(offset_ms) AS "offset" FROM ${sql.table(tableOf(day))}
-    GROUP BY minute ORDER BY minute LIMIT 1`.execute(db);
-  const [first] = rows;
-  return day * DAY_MS + (first ? first.minute * MINUTE_MS + first.offset : 0);
 }

@@ -25,6 +25,11 @@ export class SeriesDictionary {
     return series && this.#days.get(day)?.has(series.id) ? series : undefined;
   }
 
+  /** True: the table of this day is there. */
+  knowsDay(day: number): boolean {
+    return this.#days.has(day);
+  }
+
   async record(db: Kysely<Database>, day: number, result: Result): Promise<Series> {
     const key = keyOf(result);
     const series = this.#series.get(key) ?? (await recordSeries(db, result));

@@ -1,7 +1,7 @@
 /** The daemon's end of the worker that holds the SQLite file: sends requests, and turns every failure into an AppError. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { type AppError, RetryableError } from '../../errors.ts';
+import { type AppError, PermanentError, RetryableError } from '../../errors.ts';
 import { lostFile, storeError } from './failures.ts';
 import { type Answer, type Failure, type Numbered, OPENING, type Request, type Response } from './protocol.ts';
 
@@ -14,7 +14,7 @@ interface Waiting {
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 8 } as const;
 
 export class WorkerClient {
-  readonly #file: string;
+  readonly file: string;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = OPENING;
@@ -33,7 +33,7 @@ export class WorkerClient {
   }
 
   private constructor(file: string) {
-    this.#file = file;
+    this.file = file;
     this.#worker = new Worker(createRequire(import.meta.url).resolve('#store-worker'), {
       workerData: { file },
       resourceLimits: WORKER_LIMITS,
@@ -43,7 +43,7 @@ export class WorkerClient {
     this.#worker.on('exit', () => this.#leave('the thread that holds the store ended'));
   }
 
-  /** Rejects with a RetryableError `store_away` once the worker is gone. */
+  /** Rejects with a PermanentError `store_lost` once the worker is gone: only a new start examines the file again. */
   call(request: Request): Promise<Answer> {
     if (this.#away) return Promise.reject(this.#away);
     const id = ++this.#lastId;
@@ -80,13 +80,13 @@ export class WorkerClient {
   }
 
   #fail(failure: Failure, waiting: Waiting | undefined): void {
-    const error = storeError(this.#file, failure);
+    const error = storeError(this.file, failure);
     waiting?.reject(error);
     if (lostFile(failure)) void this.abandon('the disk lost what was written', error);
   }
 
   #leave(why: string, cause?: unknown): void {
-    this.#away ??= new RetryableError('store_away', why, { cause });
+    this.#away ??= new PermanentError('store_lost', `${why}: the next start examines ${this.file}`, { cause });
     for (const { reject } of this.#waiting.values()) reject(this.#away);
     this.#waiting.clear();
   }

@@ -10,9 +10,9 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { AppError } from '../../errors.ts';
+import { type Cell, toCell } from '../cell.ts';
 import type { Turnstile } from '../turnstile.ts';
 import type { WorkerClient } from './client.ts';
-import type { Cell } from './protocol.ts';
 
 export function workerDialect(client: WorkerClient, turnstile: Turnstile): Dialect {
   return {
@@ -108,15 +108,4 @@ export class WorkerConnection implements DatabaseConnection {
   #assertHeld(): void {
     if (this.#released) throw new AppError('store_transaction_ended', 'the transaction of this statement has ended');
   }
-}
-
-/**
- * Only what SQLite can bind may reach it: anything else aborts the process or is cut short. NUL cannot stand in a text
- * (neither here nor in PostgreSQL), so U+FFFD takes its place; inside JSON it is escaped and survives.
- */
-function toCell(value: unknown): Cell {
-  if (typeof value === 'string') return value.includes('\0') ? value.replaceAll('\0', '\uFFFD') : value;
-  if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value;
-  if (value instanceof Uint8Array) return value;
-  throw new AppError('store_parameter', `a column cannot hold a value of type ${typeof value}`);
 }

@@ -1,14 +1,15 @@
 /** The embedded database as an Engine. */
-import { AppError } from '../../errors.ts';
 import type { Ddl, Engine } from '../engine.ts';
 import { Turnstile } from '../turnstile.ts';
 import type { WorkerClient } from './client.ts';
-import { WorkerConnection, workerDialect } from './dialect.ts';
+import { sqliteDays } from './days.ts';
+import { workerDialect } from './dialect.ts';
+import { sqliteSnapshot } from './snapshot.ts';
 
 const DDL: Ddl = {
   identity: 'integer PRIMARY KEY AUTOINCREMENT',
-  bytes: 'blob',
-  clustered: 'WITHOUT ROWID',
+  comments: () => [],
+  continueIds: () => [],
 };
 
 /** 2 MiB of pages at a time, so that a decision waits no longer than for that. */
@@ -27,12 +28,7 @@ export function sqliteEngine(client: WorkerClient): Engine {
   return {
     dialect: workerDialect(client, turnstile),
     ddl: DDL,
-    insertMany: (transaction, sql, width, cells) =>
-      transaction.getExecutor().provideConnection(async (connection) => {
-        if (!(connection instanceof WorkerConnection))
-          throw new AppError('store_engine', 'not a connection of this engine');
-        await connection.executeMany(sql, width, cells);
-      }),
+    days: sqliteDays,
     usedBytes: async () => (await usedPages()) * (await pragma('page_size')),
     async reclaim() {
       const spare = Math.max(RECLAIM_PAGES, SPARE_SHARE * (await usedPages()));
@@ -42,6 +38,7 @@ export function sqliteEngine(client: WorkerClient): Engine {
         await turnstile.pass(() => client.call(RECLAIM));
       }
     },
+    snapshot: () => sqliteSnapshot(client, turnstile),
     close: () => turnstile.pass(() => client.close()),
   };
 }

@@ -2,6 +2,7 @@
 import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import Database from 'libsql';
+import { snapshotOf } from './protocol.ts';
 
 /** Stands in the header of every file of ours (`BRNS`), so that an emptied file is never taken for a new one. */
 const APPLICATION_ID = 0x42524e53;
@@ -30,6 +31,8 @@ export function openFile(file: string): Database.Database {
   const database = new Database(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     lock(database);
+    // Left by a backup that was killed: the lock says that none is under way.
+    removeFile(snapshotOf(file));
     check(database, statSync(file).size);
     configure(database);
     return database;

@@ -1,7 +1,6 @@
 /** What passes between the daemon's thread and the thread that holds the SQLite file. Kept flat: every message is cloned. */
 
-/** What a column can hold. Booleans are not among them: binding one aborts the whole process. */
-export type Cell = string | number | bigint | null | Uint8Array;
+import type { Cell } from '../cell.ts';
 
 export type Request =
   | { readonly kind: 'execute'; readonly sql: string; readonly parameters: readonly Cell[] }
@@ -31,3 +30,8 @@ export type Response = { readonly answer: Answer } | { readonly failure: Failure
 
 /** The answer to opening the file, which is asked by starting the worker. */
 export const OPENING = 0;
+
+/** Where a backup keeps decisions as they were when it began, beside the file. */
+export function snapshotOf(file: string): string {
+  return `${file}-snapshot`;
+}

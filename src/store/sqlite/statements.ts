@@ -1,6 +1,7 @@
 /** Prepared statements by their SQL, oldest forgotten first: the names of day tables make for ever new ones. */
 import type Database from 'libsql';
-import type { Answer, Cell } from './protocol.ts';
+import type { Cell } from '../cell.ts';
+import type { Answer } from './protocol.ts';
 
 const MOST_KEPT = 256;
 

@@ -1,0 +1,141 @@
+/** One connection to PostgreSQL: every question has a deadline, every failure is an AppError, and its loss is noticed. */
+import { Socket } from 'node:net';
+import type { Client, QueryResult } from 'pg';
+import { type AppError, RetryableError } from '../../errors.ts';
+import { toCell } from '../cell.ts';
+import { postgresError } from './failures.ts';
+
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  /** Prepared under this name at its first use. */
+  readonly name?: string;
+}
+
+export interface ConnectionOptions {
+  readonly url: string;
+  /** How the server lists it. Default: `brainstem`. */
+  readonly applicationName?: string;
+  /** Deadline of one statement; the server ends it by itself a little before. Default: 10 s. */
+  readonly deadlineMs?: number;
+}
+
+const CONNECT_DEADLINE_MS = 5_000;
+const STATEMENT_DEADLINE_MS = 10_000;
+/** The server's own deadlines come first, so that its reason is heard. */
+const SERVER_SHARE = 0.8;
+
+export class PostgresConnection {
+  /** `HOST:PORT/DATABASE` */
+  readonly place: string;
+  /** Settles when the connection is no more, however it ended. */
+  readonly ended: Promise<void>;
+  readonly #client: Client;
+  readonly #socket: Socket;
+  readonly #deadlineMs: number;
+  #lost: AppError | undefined;
+
+  static async open(options: ConnectionOptions): Promise<PostgresConnection> {
+    const { Client, types } = await import('pg');
+    const socket = new Socket();
+    const place = placeOf(options.url);
+    try {
+      const client = new Client({
+        connectionString: options.url,
+        application_name: options.applicationName ?? 'brainstem',
+        connectionTimeoutMillis: CONNECT_DEADLINE_MS,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: 10_000,
+        stream: () => socket,
+        types: { getTypeParser: (oid, format) => (oid === INT8 ? Number : types.getTypeParser(oid, format)) as never },
+      });
+      const connection = new PostgresConnection(client, socket, place, options.deadlineMs ?? STATEMENT_DEADLINE_MS);
+      await client.connect();
+      await connection.#configure();
+      return connection;
+    } catch (error) {
+      socket.destroy();
+      throw postgresError(place, error);
+    }
+  }
+
+  private constructor(client: Client, socket: Socket, place: string, deadlineMs: number) {
+    this.#client = client;
+    this.#socket = socket;
+    this.place = place;
+    this.#deadlineMs = deadlineMs;
+    client.on('error', (error) => this.#lose(error));
+    this.ended = new Promise((resolve) => {
+      client.once('end', () => {
+        this.#lose(new Error('the connection was closed'));
+        resolve();
+      });
+    });
+  }
+
+  /** Why it can be used no more. */
+  get lost(): AppError | undefined {
+    return this.#lost;
+  }
+
+  async query<Row extends object>({ text, values, name }: Statement): Promise<QueryResult<Row>> {
+    if (this.#lost) throw this.#lost;
+    const timer = setTimeout(() => this.abandon(`no answer within ${this.#deadlineMs / 1_000} s`), this.#deadlineMs);
+    try {
+      const parameters = values?.map(toCell) ?? [];
+      return await this.#client.query<Row>({ text, values: parameters, ...(name !== undefined && { name }) });
+    } catch (error) {
+      throw this.#lost ?? postgresError(this.place, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Several statements in one message, without parameters. */
+  async script(text: string): Promise<void> {
+    await this.query({ text });
+  }
+
+  /** Ends it at once, without a word to the server. */
+  abandon(why: string): void {
+    const error = new Error(why);
+    this.#lose(error);
+    this.#socket.destroy(error);
+  }
+
+  async close(): Promise<void> {
+    if (this.#lost) return;
+    this.#lost = new RetryableError('store_away', 'the store is closed');
+    const timer = setTimeout(() => this.#socket.destroy(), CONNECT_DEADLINE_MS);
+    await this.#client.end();
+    clearTimeout(timer);
+  }
+
+  /** The first reason is the one that counts. */
+  #lose(cause: Error): void {
+    this.#lost ??= postgresError(this.place, cause);
+  }
+
+  /** All of it, in one message; `client_connection_check_interval` came with PostgreSQL 14. */
+  async #configure(): Promise<void> {
+    const server = Math.round(this.#deadlineMs * SERVER_SHARE);
+    await this.script(`
+      SET search_path TO ${SCHEMA};
+      SET statement_timeout = ${server};
+      SET idle_in_transaction_session_timeout = '60s';
+      SET client_connection_check_interval = '1s';
+      SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
+      SET tcp_user_timeout = '20s'`);
+  }
+}
+
+/** All tables live in a schema of their own, so that they clash with nobody's. */
+export const SCHEMA = 'brainstem';
+
+const INT8 = 20;
+
+/** Without the name and password of the user, for messages. */
+function placeOf(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url);
+  return `${searchParams.get('host') ?? hostname}:${port || '5432'}${pathname}`;
+}
