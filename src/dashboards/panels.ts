@@ -112,14 +112,14 @@ export function graph(shown: Shown, lines: Lines): TimeseriesBuilder {
     .thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed));
 }
 
-/** What was counted from one bar to the next; long enough a step that several scrapes are in each. */
+/** What was counted from one bar to the next. A bar is long enough for two scrapes that are a minute apart. */
 export function bars(shown: Shown, lines: Lines, colors: Readonly<Record<string, string>> = {}): TimeseriesBuilder {
   const panel = graph(shown, lines)
     .drawStyle(GraphDrawStyle.Bars)
     .fillOpacity(80)
     .lineWidth(0)
     .decimals(0)
-    .interval('1m')
+    .interval('2m')
     .stacking(new StackingConfigBuilder().mode(StackingMode.Normal));
   return colored(panel, colors);
 }

@@ -33,7 +33,7 @@ export const trouble = (): readonly Builder<Panel>[] => [
   ),
   figure(
     {
-      title: 'Healing held back by',
+      title: 'Healing held back',
       description:
         'Reasons for which fixes do not run: a freeze, a mode that is not auto, remediations that were disarmed after too many ' +
         'attempts. `brainstem status` names them; `brainstem unfreeze` and `brainstem arm NAME` undo them.',
@@ -41,7 +41,7 @@ export const trouble = (): readonly Builder<Panel>[] => [
       steps: fineUntil(COLORS.bad),
     },
     'sum(brainstem_healing_held)',
-    { 0: 'nothing' },
+    { 0: 'no' },
   ),
   figure(
     {

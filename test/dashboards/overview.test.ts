@@ -37,7 +37,7 @@ describe('the dashboard', () => {
       'Degraded',
       'Unknown',
       'Open incidents',
-      'Healing held back by',
+      'Healing held back',
       'Brainstem',
       'What is wrong, and for how long',
     ]);

@@ -27,7 +27,7 @@ beforeAll(async () => {
     ),
     'remediations/all.yaml': remediationsFile(
       fix(targets, 'watch-broken', 'broken', 'nothing', ['mode: observe']),
-      fix(targets, 'mend-mended', 'mended', 'mends'),
+      fix(targets, 'mend-mended', 'mended', 'nothing', ['verify_within: 60s']),
     ),
   }));
   daemon = await scene.start();
@@ -42,10 +42,19 @@ beforeAll(async () => {
   scene.targets.set('mended', 'broken');
   await untilState(daemon, 'broken', 'down');
   await untilState(daemon, 'limping', 'degraded');
+  await until(() => scene.targets.fixNames().includes('mend-mended'), { what: 'the fix to run' });
+  // Down for less than a second, it would be seen by no scrape.
+  await until(
+    async () => (await prometheus.query('brainstem_probe_state{probe="mended",state="down"} == 1')).length > 0,
+    {
+      what: 'the scrape of a probe that is down',
+    },
+  );
+  scene.targets.set('mended', 'ok');
   await untilIncident(daemon, 'mended', 'healed', ({ healed_by }) => healed_by === 'mend-mended');
   await untilIncident(daemon, 'broken', 'refused', ({ attempts }) => attempts.some(({ refusal }) => refusal));
   await until(() => scene.alerts.kinds('mended').includes('resolved'), { what: 'the end to be told' });
-});
+}, 180_000);
 
 afterAll(async () => {
   await prometheus?.stop();
@@ -56,7 +65,7 @@ afterAll(async () => {
 function substituted(expression: string, chosen: Readonly<Record<string, string>> = ALL): string {
   const values: Readonly<Record<string, string>> = {
     __rate_interval: '60s',
-    __interval: '60s',
+    __interval: '120s',
     __range: '300s',
     ...chosen,
   };
