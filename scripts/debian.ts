@@ -53,9 +53,9 @@ const PARTS: readonly Part[] = [
   },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
-  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },
-  { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
-  { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
+  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp', 'e2e/cuts'] },
+  { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp', 'e2e/cuts'] },
+  { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp', 'e2e/cuts'] },
   { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
   {
     package: 'postgresql-15',

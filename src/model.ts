@@ -141,6 +141,8 @@ export interface HealingSettings {
   readonly budget: RateLimit;
   /** Absolute path: while this file exists nothing is healed. */
   readonly freezeFile: string;
+  /** Probes that say whether we are the broken one; empty: we are never in doubt. */
+  readonly vantage: readonly string[];
 }
 
 export interface Settings {

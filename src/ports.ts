@@ -132,6 +132,11 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
+  /**
+   * The host, name or address, that a run reaches over the network: a failure to may be ours. Absent, or undefined: it stays
+   * on this machine (a process, a unix socket).
+   */
+  remote?(spec: z.output<Spec>): string | undefined;
   /** What a fix with `from: probe` acts on. Absent: this type observes nothing that can be acted on. */
   resource?(spec: z.output<Spec>, fields: Fields): Resource | undefined;
   /** The secret under which pings for this probe arrive. Only heartbeats have one. */
@@ -391,6 +396,7 @@ export interface Meter {
   storeUp(up: boolean): void;
   /** Lines of the log that could not be shipped. */
   logLinesDropped(count: number): void;
+  blind(blind: boolean): void;
   loopLag(seconds: number): void;
   processPaused(seconds: number): void;
   /** `withheld`: it was due, but something of ours did not work. */
@@ -428,6 +434,8 @@ export interface Views {
   activeAttempts(): readonly Attempt[];
   disarmed(): readonly Disarmed[];
   frozen(): Freeze | undefined;
+  /** Since when no vantage probe answers, ms since the epoch. */
+  blindSince(): number | undefined;
   queues(): ReadonlyMap<string, number>;
   readiness(): { readonly ready: boolean; readonly why: string };
   self(): SelfReport;

@@ -97,12 +97,28 @@ async function ofConfiguration(configuration: Configuration): Promise<Finding[]>
       level: 'warning',
       text: 'no watchdog is configured: nobody notices when Brainstem itself is gone',
     });
-  findings.push({
-    level: 'warning',
-    text: 'blindness is not checked: this version has no vantage probes, so a dead uplink looks like dead targets',
-  });
+  findings.push(...ofVantage(configuration));
   findings.push(await freezeFile(settings.healing.freezeFile));
   return findings;
+}
+
+/** A probe that does not run answers nothing. */
+function ofVantage({ probes, settings }: Configuration): Finding[] {
+  const { vantage } = settings.healing;
+  const idle = vantage.filter((name) => {
+    const probe = probes.get(name);
+    return !probe || probe.paused || probe.unset.length > 0;
+  });
+  const findings = idle.map(
+    (name): Finding => ({ level: 'warning', text: `vantage probe ${name} does not run, so it answers nothing` }),
+  );
+  if (idle.length < vantage.length)
+    return [
+      ...findings,
+      { level: 'ok', text: `blindness is checked by ${vantage.length - idle.length} vantage probes` },
+    ];
+  const text = 'blindness is not checked: name probes in healing.vantage, or a dead uplink looks like dead targets';
+  return [...findings, { level: 'warning', text }];
 }
 
 async function freezeFile(path: string): Promise<Finding> {

@@ -209,7 +209,12 @@ export const brainstemSchema = z.strictObject({
     budget: rate().prefault('10 in 10m').describe('Acts of all remediations'),
     freeze_file: z.string().min(1).default('data/FREEZE').describe('While it exists nothing is healed'),
     storm: later(),
-    vantage: later(),
+    vantage: z
+      .array(name())
+      .default([])
+      .describe(
+        'Probes that say whether we are the broken one: while all of them fail, nothing is judged over the network or healed',
+      ),
   }).prefault({}),
   history: section({
     results: atLeast(3_600_000, '1h').prefault('7d'),

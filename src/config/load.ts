@@ -114,7 +114,7 @@ async function readTrees(
 function readDefinitions(
   files: HomeFiles,
   trees: ReadonlyMap<string, Tree>,
-  { notifiers, routes, defaults }: ReadSettings,
+  { settings, notifiers, routes, defaults }: ReadSettings,
   reading: Reading,
 ): Definitions {
   const existing = (paths: readonly string[]) => paths.flatMap((path) => trees.get(path) ?? []);
@@ -125,6 +125,7 @@ function readDefinitions(
     remediations: existing(files.remediations).flatMap((tree) => readRemediations(tree, reading)),
     notifiers,
     routes,
+    vantage: settings.healing.vantage,
     brainstem: trees.get(BRAINSTEM),
   };
 }

@@ -11,6 +11,7 @@ export interface Definitions {
   readonly remediations: readonly ReadRemediation[];
   readonly notifiers: readonly NotifierDefinition[];
   readonly routes: readonly Route[];
+  readonly vantage: readonly string[];
   readonly brainstem: Tree | undefined;
 }
 
@@ -21,6 +22,7 @@ export function checkReferences(definitions: Definitions, reading: Reading): voi
   checkRungs(definitions, reading);
   checkFallbacks(definitions, reading);
   checkRoutes(definitions, reading);
+  checkVantage(definitions, reading);
 }
 
 function checkProbe(read: ReadProbe, { names, problems }: Reading): void {
@@ -154,5 +156,13 @@ function checkRoutes({ routes, brainstem }: Definitions, { names, problems }: Re
     };
     check(['notify'], notify, 'notifier', names.notifiers);
     check(['match', 'probe'], match.probe ?? [], 'probe', names.probes);
+  }
+}
+
+function checkVantage({ vantage, brainstem }: Definitions, { names, problems }: Reading): void {
+  if (brainstem === undefined) return;
+  for (const [index, name] of vantage.entries()) {
+    const place = nearestTree(brainstem, ['healing', 'vantage', index]);
+    if (!names.probes.has(name)) problems.add(place.location, unknownName('probe', name, names.probes));
   }
 }

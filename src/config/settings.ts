@@ -81,6 +81,7 @@ function settingsOf(keys: BrainstemKeys, tree: Tree | undefined, home: string, p
       mode: keys.healing.mode,
       budget: keys.healing.budget,
       freezeFile: resolve(home, keys.healing.freeze_file),
+      vantage: keys.healing.vantage,
     },
     alerts: keys.alerts,
     history: { resultsMs: keys.history.results, maxBytes: keys.history.max_bytes },

@@ -9,6 +9,11 @@ import { CHOSEN, chosen } from './queries.ts';
 const fineUntil = (color: string): Steps => [COLORS.good, [1, color]];
 
 export const trouble = (): readonly Builder<Panel>[] => [
+  ...verdicts().map((panel, _, { length }) => panel.span(GRID.width / length)),
+  whatIsWrong(),
+];
+
+const verdicts = () => [
   stateFigure('Down', 'down', 'Probes that failed as often in a row as their fail_after says.', COLORS.worst),
   stateFigure(
     'Degraded',
@@ -45,6 +50,26 @@ export const trouble = (): readonly Builder<Panel>[] => [
   ),
   figure(
     {
+      title: 'Silenced',
+      description: 'Open incidents that a silence keeps from people. `brainstem silence list` says whose.',
+      unit: 'none',
+      steps: fineUntil(COLORS.odd),
+    },
+    'sum(brainstem_incidents_silenced)',
+  ),
+  figure(
+    {
+      title: 'Sight',
+      description:
+        'Blind: no vantage probe answers, so the fault may be in our own network. Nothing is judged over it, and nothing is healed.',
+      unit: 'none',
+      steps: fineUntil(COLORS.worst),
+    },
+    'max(brainstem_blind)',
+    { 0: 'clear', 1: 'blind' },
+  ),
+  figure(
+    {
       title: 'Brainstem',
       description:
         'Whether Prometheus reaches it. While it is gone nothing is watched, and the figures beside this one are missing.',
@@ -54,7 +79,6 @@ export const trouble = (): readonly Builder<Panel>[] => [
     'count(brainstem_build_info) or vector(0)',
     { 0: 'gone', 1: 'running' },
   ).links([toBrainstem('Its own page', '/')]),
-  whatIsWrong(),
 ];
 
 function stateFigure(title: string, state: StateName, description: string, color: string) {

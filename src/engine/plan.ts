@@ -28,6 +28,8 @@ export interface PlanFacts {
   /** Asked for by a person: the gates that only protect against ourselves are open. */
   readonly byHand: boolean;
   readonly frozen: { readonly by: string; readonly why: string } | undefined;
+  /** No vantage probe answers: what we see over the network is about us. */
+  readonly blind: { readonly why: string } | undefined;
   readonly disarmed: { readonly why: string } | undefined;
   readonly dependencyDown: string | undefined;
   readonly intervention: Intervention | undefined;
@@ -50,6 +52,7 @@ const GATES: readonly ((facts: PlanFacts) => Plan | undefined)[] = [
   unconfigured,
   switchedOff,
   frozen,
+  sighted,
   confirmed,
   acknowledged,
   rootFirst,
@@ -95,6 +98,11 @@ function switchedOff(facts: PlanFacts): Plan | undefined {
 
 function frozen({ frozen }: PlanFacts): Plan | undefined {
   return frozen && refuse('frozen', `all healing is frozen by ${frozen.by}: ${frozen.why}`);
+}
+
+function sighted({ byHand, blind }: PlanFacts): Plan | undefined {
+  if (byHand || blind === undefined) return undefined;
+  return refuse('blind', `no vantage probe answers: ${blind.why}`);
 }
 
 function confirmed({ byHand, state, newest, judgedSinceStart }: PlanFacts): Plan | undefined {

@@ -113,7 +113,7 @@ function writeDaemon(writer: ExpositionWriter, { views, clock }: ExpositionParts
   writer.sample('brainstem_silences_active', views.silences().filter(({ startsAt }) => startsAt <= now).length);
   writer.head({
     name: 'brainstem_healing_held',
-    help: 'What holds healing back: 1 for the freeze and for a mode that is not auto; how many remediations are disarmed.',
+    help: 'What holds healing back: 1 for the freeze, for blindness and for a mode that is not auto; how many remediations are disarmed.',
     type: 'gauge',
   });
   for (const [reason, value] of Object.entries(healingHeld(views))) {
@@ -130,6 +130,7 @@ function healingHeld(views: Views): Record<string, number> {
   const { mode } = views.configuration().settings.healing;
   return {
     frozen: views.frozen() === undefined ? 0 : 1,
+    blind: views.blindSince() === undefined ? 0 : 1,
     disarmed: views.disarmed().length,
     off: mode === 'off' ? 1 : 0,
     observe: mode === 'observe' ? 1 : 0,

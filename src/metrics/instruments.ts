@@ -106,6 +106,10 @@ function createInstruments(registry: Registry) {
     reloadSuccessful: gauge('config_last_reload_successful', '1 when the last load of the home succeeded.'),
     reloadedAt: gauge('config_last_reload_success_timestamp_seconds', 'When the running configuration was loaded.'),
     storeUp: gauge('store_up', '1 while the store answers.'),
+    blind: gauge(
+      'blind',
+      '1 while no vantage probe answers: nothing is judged over the network, and nothing is healed.',
+    ),
     buffered: gauge('store_buffered_results', 'Results that wait to be stored.'),
     resultsDropped: counter(
       'store_dropped_results_total',
@@ -135,6 +139,7 @@ function presetInstruments(instruments: InstrumentSet, about: { version: string;
   instruments.reloadSuccessful.set(1);
   instruments.reloadedAt.set(about.startedAt / 1_000);
   instruments.storeUp.set(1);
+  instruments.blind.set(0);
   instruments.timeToRecover.begin(NOBODY);
   for (const outcome of PINGS) instruments.watchdogPings.inc({ outcome }, 0);
   for (const severity of SEVERITIES) {
@@ -173,6 +178,7 @@ function createRecorder(
     },
     storeUp: (up) => instruments.storeUp.set(up ? 1 : 0),
     logLinesDropped: (count) => instruments.logLinesDropped.inc(count),
+    blind: (blind) => instruments.blind.set(blind ? 1 : 0),
     loopLag: (seconds) => instruments.loopLag.observe(seconds),
     processPaused(seconds) {
       instruments.pauses.inc();

@@ -113,6 +113,7 @@ export function createDns(resolver: NameResolver = createResolver()): ProbeType<
     families: dnsFamilies,
     impliedExpect: { unlessNames: 'rcode', source: 'rcode == "NOERROR" && size(answers) > 0' },
     target: ({ name, server }) => (server === undefined ? name : `${name}@${server}`),
+    remote: ({ server, transport }) => endpointOf(server ?? resolver.systemServer(), transport).host,
     run: (spec, _input, context) => runDns(spec, prepare(spec), resolver, context),
   };
 }

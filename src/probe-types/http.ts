@@ -44,6 +44,7 @@ export function createHttp(resolver: NameResolver = createResolver()): ProbeType
     families: httpFamilies,
     impliedExpect: { unlessNames: 'status', source: 'status >= 200 && status < 300' },
     target: (spec) => printable(new URL(spec.url)),
+    remote: (spec) => new URL(spec.proxy ?? spec.url).hostname,
     run: (spec, input, context) => runHttp(prepare(spec), resolver, input, context),
   };
 }

@@ -80,6 +80,7 @@ function createIcmp(resolver: NameResolver = createResolver()): ProbeType<typeof
       ...addressFamilies,
     ],
     target: ({ host }) => asciiHost(host),
+    remote: ({ host }) => host,
     run: (spec, _input, context) => runIcmp(spec, resolver, context),
   };
 }

@@ -89,6 +89,7 @@ function createPostgres(resolver: NameResolver = createResolver()): ProbeType<ty
     },
     families: [...addressFamilies, ...tlsFamilies],
     target: (spec) => printable(serverOf(spec)),
+    remote: (spec) => serverOf(spec).host,
     resource(spec) {
       const server = serverOf(spec);
       return { kind: 'database', name: databaseOf(server), at: authorityOf(server) };

@@ -77,6 +77,7 @@ function createPrometheus(resolver: NameResolver = createResolver()): ProbeType<
     families: [...addressFamilies, ...tlsFamilies],
     impliedExpect: { unlessNames: 'count', source: 'count > 0' },
     target: (spec) => printable(new URL(spec.url)),
+    remote: (spec) => new URL(spec.url).hostname,
     run: (spec, _input, context) => runPrometheus(prepare(spec), resolver, context),
   };
 }

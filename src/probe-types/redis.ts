@@ -94,6 +94,7 @@ function createRedis(resolver: NameResolver = createResolver()): ProbeType<typeo
     },
     families: [...addressFamilies, ...tlsFamilies],
     target: (spec) => printable(serverOf(spec)),
+    remote: (spec) => serverOf(spec).host,
     resource(spec) {
       const server = serverOf(spec);
       return { kind: 'redis', name: `${authorityOf(server)}/${Number(server.path)}` };

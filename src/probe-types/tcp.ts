@@ -78,6 +78,7 @@ function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof 
     fields: tcpFields,
     families: addressFamilies,
     target: (spec) => printEndpoint(endpointOf(spec)),
+    remote: (spec) => endpointOf(spec).host,
     run: (spec, _input, context) => runTcp(spec, prepare(spec), resolver, context),
   };
 }

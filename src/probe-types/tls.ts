@@ -65,6 +65,7 @@ function createTls(resolver: NameResolver = createResolver()): ProbeType<typeof 
     fields: tlsFields,
     families: [...addressFamilies, ...tlsFamilies],
     target: ({ host, port }) => printEndpoint({ host: asciiHost(host), port }),
+    remote: ({ host }) => host,
     run: (spec, _input, context) => runTls(spec, prepare(spec), resolver, context),
   };
 }

@@ -132,6 +132,7 @@ export function createIntent(parts: IntentParts): Intent {
       if (request.live.endedAt === before) return no('not_confirmed', 'the probe could not be asked again');
       const kind = request.live.last?.verdict.kind;
       if (kind === 'pass' || kind === 'warn') return no('recovered', 'the probe did not fail when asked again');
+      if (request.live.last?.verdict.unknown === 'blind') return no('blind', 'no vantage probe answers: it may be us');
       if (kind !== 'fail') return no('not_confirmed', 'the probe could not tell when asked again');
     }
     if (stopping.aborted) return no('stopping', 'the daemon is stopping');

@@ -26,6 +26,8 @@ export interface PipelineParts {
   readonly results: ResultBuffer;
   readonly backlog: Backlog;
   readonly run: Runner;
+  /** Takes back what may be a failure of our own network. */
+  doubt(definition: Probe, observation: Observation): Promise<Observation>;
   live(name: string): LiveProbe | undefined;
   all(): Iterable<LiveProbe>;
   /** Starts a probe soon, outside its schedule. */
@@ -87,7 +89,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     const probe = live(name);
     if (!probe) return QUIET;
     const { targetRevision } = probe.definition;
-    const observation = await run(probe.definition);
+    const observation = await parts.doubt(probe.definition, await run(probe.definition));
     // Cut short by our own end, it says nothing about the target.
     if (stopping.aborted || !isWanted(probe, targetRevision)) return QUIET;
     try {

@@ -9,6 +9,7 @@ import type { Dependencies } from './dependencies.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { Outage } from './store-watch.ts';
 import type { Switches } from './switches.ts';
+import type { Blindness } from './vantage.ts';
 
 export interface PlannerParts {
   readonly clock: Clock;
@@ -18,6 +19,8 @@ export interface PlannerParts {
   configuration(): Configuration;
   /** The store is away, or not all is written that was kept: nothing may begin. */
   outage(): Outage | undefined;
+  /** Read when it is asked for: the vantage probes are run by what is made later. */
+  blindness(): Blindness | undefined;
   /** Monotonic ms: verdicts from before it are not acted on (start, or the end of the latest pause). */
   freshAfter(): number;
 }
@@ -62,6 +65,7 @@ export function createPlanner({
   dependencies,
   configuration,
   outage,
+  blindness,
   freshAfter,
 }: PlannerParts): Planner {
   function targetOf({ remediation: { name, spec, type, unset, resource }, live }: Question): Omit<Planned, 'plan'> {
@@ -118,6 +122,7 @@ export function createPlanner({
     const facts = {
       ...{ remediation, healing, incident, byHand, resource, intervention, frozen, now },
       state: live.state.state,
+      blind: blindness(),
       newest: live.last?.verdict.kind,
       judgedSinceStart: live.judgedAt !== undefined && live.judgedAt > freshAfter(),
       disarmed: switches.disarmed().find((entry) => entry.remediation === remediation.name),

@@ -35,6 +35,7 @@ import type { Outage } from './store-watch.ts';
 import { createSwitches } from './switches.ts';
 import { createTargetHand } from './target-hand.ts';
 import { createTargetWatch } from './target-watch.ts';
+import { createVantage } from './vantage.ts';
 import { createVerification } from './verification.ts';
 import { createViews } from './views.ts';
 import { createVitalSigns } from './vital-signs.ts';
@@ -140,8 +141,13 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     },
     stopping: stopping.signal,
   });
+  const vantage = createVantage({
+    ...{ clock, log, meter, run, redact, selfWatch, configuration: current, probeTypes: registries.probeTypes },
+    onSight: askBlind,
+  });
   const pipeline = createPipeline({
     ...{ clock, log, meter, desk, results, backlog, run, redact, live: probes.get, all: probes.all },
+    doubt: vantage.doubt,
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
     onChanged: (probe) => healer.look(probe),
@@ -154,6 +160,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const planner = createPlanner({
     ...{ clock, registries, switches, dependencies: pipeline.dependencies, configuration: current, outage },
+    blindness: vantage.blindness,
     freshAfter: selfWatch.freshAfter,
   });
   const acts = { clock, redact, home, stopping: acting.signal };
@@ -163,7 +170,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const begins = { ...acts, store, journal, runNow: pipeline.runAfresh, stopping: stopping.signal };
   const handOn = createTargetHand({ registries, clock, log, stopping: stopping.signal });
   const intent = createIntent({ ...begins, meter, desk, planner, handOn, runAction });
-  const verify = createVerification({ ...begins, isWatched: probes.isWatched });
+  const verify = createVerification({
+    ...{ ...begins, isWatched: probes.isWatched },
+    isBlind: () => vantage.blindness() !== undefined,
+  });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
@@ -199,6 +209,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     memoryBytes: parts.process.memoryBytes,
     readiness: () => ({ ready, why: ready ? readyWhy(outage()) : 'starting' }),
     storeUp: () => outage() === undefined,
+    blindSince: () => vantage.blindness()?.since,
   });
   const watchdog = createWatchdog({
     ...{ clock, log, meter, onFailing: selfWatch.watchdog },
@@ -230,12 +241,21 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     askAgain();
   }
 
+  /** What was not judged while we were blind. */
+  function askBlind(): void {
+    for (const { definition, last } of probes.all()) {
+      if (last?.verdict.unknown === 'blind') scheduler.wake(definition.name);
+    }
+    healer.look();
+  }
+
   /** Everything that acts follows what is configured now. */
   function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
     selfWatch.follow(next.notifiers);
     watchdog.follow(next.settings.watchdog);
+    vantage.follow();
     alerter.wake();
     healer.reconsider().catch((error: unknown) => log.error('healer_failed', { error }));
   }
@@ -291,6 +311,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       for (const part of background) await part.stop();
       switches.stop();
       selfWatch.stop();
+      vantage.stop();
       await results.stop();
       await alerter.stop();
       await keeper.stop();

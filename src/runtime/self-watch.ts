@@ -32,6 +32,8 @@ export interface SelfWatch {
   watchdog(error: string | undefined): void;
   /** A probe could not be run for want of descriptors, memory or the like: trouble of ours, told once. */
   scarce(error: Error): void;
+  /** No vantage probe answers, since then (wall clock); undefined: one does again. */
+  blind(blindness: { readonly since: number; readonly why: string } | undefined): void;
   reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
   /** What an earlier process said of itself is over: this one runs, and its home has loaded. */
   started(): Promise<void>;
@@ -128,7 +130,15 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
         cause: `its pings fail (${error}): it will take us for dead`,
         severity: 'warning',
       };
-      keep(desk.self('watchdog', error === undefined ? undefined : trouble));
+      keep(say('watchdog', error === undefined ? undefined : trouble));
+    },
+    blind(blindness) {
+      const trouble = blindness && {
+        title: 'Brainstem is blind',
+        cause: `nothing is judged over the network, and nothing is healed: no vantage probe answers (${blindness.why})`,
+        severity: 'critical' as const,
+      };
+      keep(say('blind', trouble));
     },
     async reload(outcome) {
       problems = outcome?.problems ?? [];
@@ -147,6 +157,7 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
       await say('stall', undefined);
       await say('reload', undefined);
       await say('resources', undefined);
+      await say('blind', undefined);
       telling = true;
     },
     follow(notifiers) {

@@ -20,6 +20,8 @@ export interface VerificationParts {
   runNow(probe: string): Promise<unknown>;
   /** False: the probe was paused or removed meanwhile, and cannot be asked. */
   isWatched(live: LiveProbe): boolean;
+  /** Runs say nothing: the time for verification stands still. */
+  isBlind(): boolean;
   readonly stopping: AbortSignal;
 }
 
@@ -28,7 +30,7 @@ const MIN_PACE_MS = 250;
 
 /** Exit 0 proves nothing: only `recover_after` runs that do not fail, after settling and in time, make it healed. */
 export function createVerification(parts: VerificationParts): Verification {
-  const { clock, journal, runNow, isWatched, stopping } = parts;
+  const { clock, journal, runNow, isWatched, isBlind, stopping } = parts;
 
   return async function verify(acted, { live, remediation }) {
     const now = clock.now();
@@ -67,10 +69,11 @@ export function createVerification(parts: VerificationParts): Verification {
     remediation: Remediation,
     withinMs: number,
   ): Promise<Attempt | undefined> {
-    const until = clock.monotonic() + withinMs;
+    let until = clock.monotonic() + withinMs;
     let asked = 0;
     for (let passes = 0; !stopping.aborted; asked += 1) {
       const { recoverAfter } = live.definition;
+      if (isBlind()) until = Math.max(until, clock.monotonic() + remediation.verifyWithinMs);
       if (clock.monotonic() >= until && (withinMs > 0 || asked >= recoverAfter)) return undefined;
       const seen = await ask(live);
       // A probe that was DOWN is verified by the transaction that takes it out of DOWN.

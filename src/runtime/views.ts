@@ -26,6 +26,7 @@ export interface ViewsParts {
   readonly selfWatch: SelfWatch;
   configuration(): Configuration;
   memoryBytes(): number;
+  blindSince(): number | undefined;
   storeUp(): boolean;
   readiness(): { readonly ready: boolean; readonly why: string };
 }
@@ -77,6 +78,7 @@ export function createViews(parts: ViewsParts): { views: Views; refresh(): { sto
     activeAttempts: () => active,
     disarmed: switches.disarmed,
     frozen: switches.frozenNow,
+    blindSince: parts.blindSince,
     queues: alerter.queues,
     readiness: parts.readiness,
     self() {

@@ -34,6 +34,7 @@ describe('a home', () => {
       mode: 'auto',
       budget: { count: 10, windowMs: 600_000 },
       freezeFile: join(settings.home, 'data/FREEZE'),
+      vantage: [],
     });
     expect(settings.history).toEqual({ resultsMs: 604_800_000, maxBytes: 2 ** 31 });
     expect(settings.log).toEqual({ level: 'info' });

@@ -32,12 +32,14 @@ describe('the dashboard', () => {
   });
 
   it('begins with what is wrong and for how long', () => {
-    expect(dashboard.panels.slice(0, 7).map(({ title }) => title)).toEqual([
+    expect(dashboard.panels.slice(0, 9).map(({ title }) => title)).toEqual([
       'Down',
       'Degraded',
       'Unknown',
       'Open incidents',
       'Healing held back',
+      'Silenced',
+      'Sight',
       'Brainstem',
       'What is wrong, and for how long',
     ]);

@@ -3,7 +3,7 @@ import { cooldownMs, type PlanFacts, plan } from '../../src/engine/plan.ts';
 import { anAttempt, anIncident, aRemediation } from './definitions.ts';
 
 const NOW = 10_000_000;
-const HEALING = { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/none' } as const;
+const HEALING = { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/none', vantage: [] } as const;
 
 const GO: PlanFacts = {
   ...{
@@ -14,7 +14,14 @@ const GO: PlanFacts = {
     newest: 'fail',
     judgedSinceStart: true,
   },
-  ...{ byHand: false, frozen: undefined, disarmed: undefined, dependencyDown: undefined, intervention: undefined },
+  ...{
+    byHand: false,
+    frozen: undefined,
+    blind: undefined,
+    disarmed: undefined,
+    dependencyDown: undefined,
+    intervention: undefined,
+  },
   ...{ resource: 'exec:restart', recent: [], startedInLimit: 0, startedInBudget: 0, now: NOW },
 };
 
@@ -33,6 +40,7 @@ describe('plan', () => {
     ['its mode is off', { remediation: aRemediation({ mode: 'off' }) }, 'off'],
     ['all healing is off', { healing: { ...HEALING, mode: 'off' } }, 'off'],
     ['healing is frozen', { frozen: { by: 'anna', why: 'deploy' } }, 'frozen'],
+    ['no vantage probe answers', { blind: { why: 'ns: timeout' } }, 'blind'],
     ['the probe is degraded only', { state: 'degraded' }, 'not_confirmed'],
     ['the probe is unknown', { state: 'unknown' }, 'not_confirmed'],
     ['the state is from before a restart', { judgedSinceStart: false }, 'not_confirmed'],

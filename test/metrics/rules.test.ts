@@ -50,6 +50,7 @@ const COURSES: Readonly<Record<string, Course>> = {
   WatchdogWithheld: watchdog('withheld'),
   WatchdogUnreached: watchdog('failed'),
   ConfigurationNotLoaded: course('brainstem_config_last_reload_successful', '1x5 0x20', '10m', '12m'),
+  BrainstemBlind: course('brainstem_blind', '0x5 1x10', '7m30s', '9m'),
   BrainstemStoreAway: course('brainstem_store_up', '1x5 0x20', '6m30s', '8m'),
   ResultsLost: course('brainstem_store_dropped_results_total', '0x5 1x10', '5m', '7m'),
   LogLinesDropped: course('brainstem_log_lines_dropped_total', '0x5 1x10', '5m', '7m'),

@@ -131,6 +131,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const probeType: ProbeType = {
     ...{ name: 'told', summary: '', mainOption: '', example: '', spec: z.unknown(), fields: {}, families: [] },
     target: () => 'test',
+    remote: (spec) => (typeof spec === 'string' ? spec : undefined),
     resource: () => ({ kind: 'thing', name: 'one' }),
     async run(_spec, { probe }, { signal }) {
       looked.set(probe, (looked.get(probe) ?? 0) + 1);
@@ -288,7 +289,7 @@ function configurationOf(home: string, facts: HomeFacts): Configuration {
       store: {},
       log: { level: 'info' },
       healing: {
-        ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE') },
+        ...{ mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: join(home, 'FREEZE'), vantage: [] },
         ...facts.healing,
       },
       alerts: { flapping: facts.flapping ?? { count: 3, windowMs: 600_000 } },

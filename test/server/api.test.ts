@@ -329,7 +329,16 @@ function viewsThatThrow(error: Error) {
       openIncidents: fail,
       activeAttempts: fail,
     },
-    ...{ silences: fail, silencedBy: fail, disarmed: fail, frozen: fail, queues: fail, readiness: fail, self: fail },
+    ...{
+      silences: fail,
+      silencedBy: fail,
+      disarmed: fail,
+      frozen: fail,
+      blindSince: fail,
+      queues: fail,
+      readiness: fail,
+      self: fail,
+    },
   };
 }
 

@@ -179,6 +179,7 @@ export interface World {
   silences: Silence[];
   disarmed: Disarmed[];
   frozen: Freeze | undefined;
+  blindSince: number | undefined;
   problems: Problem[];
   remediations: Remediation[];
   notifiers: NotifierDefinition[];
@@ -195,6 +196,7 @@ export function emptyWorld(given: Partial<World> = {}): World {
     silences: [],
     disarmed: [],
     frozen: undefined,
+    blindSince: undefined,
     problems: [],
     remediations: [],
     notifiers: [],
@@ -217,6 +219,7 @@ export function viewsOf(world: World): Views {
     activeAttempts: () => world.attempts,
     disarmed: () => world.disarmed,
     frozen: () => world.frozen,
+    blindSince: () => world.blindSince,
     queues: () => world.queues,
     readiness: () => ({ ready: world.ready, why: world.ready ? 'ready' : 'the store is not open yet' }),
     self: () => ({
@@ -243,7 +246,12 @@ function configurationOf(world: World): Configuration {
       http: { host: '127.0.0.1', port: 0, publicUrl: 'http://127.0.0.1:9911' },
       store: {},
       log: { level: 'info' },
-      healing: { mode: 'auto', budget: { count: 10, windowMs: 600_000 }, freezeFile: '/home/test/data/FREEZE' },
+      healing: {
+        mode: 'auto',
+        budget: { count: 10, windowMs: 600_000 },
+        freezeFile: '/home/test/data/FREEZE',
+        vantage: [],
+      },
       alerts: { flapping: { count: 3, windowMs: 600_000 } },
       history: { resultsMs: 604_800_000, maxBytes: 2 ** 31 },
     },

@@ -141,7 +141,7 @@ it('refuses a newer schema cleanly, and says both versions and what to do', asyn
       await expect(openHome(home)).rejects.toMatchObject({
         name: 'PermanentError',
         code: 'schema_newer',
-        message: expect.stringMatching(/version 99.*up to 2.*newer program.*backup/),
+        message: expect.stringMatching(/version 99.*up to 3.*newer program.*backup/),
       });
     }
   });
