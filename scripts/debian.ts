@@ -37,7 +37,7 @@ const PARTS: readonly Part[] = [
   {
     package: 'prometheus',
     provides: '/usr/bin/promtool',
-    suites: ['metrics/exposition', 'e2e/metrics*', 'probe-types/prometheus'],
+    suites: ['metrics/exposition', 'metrics/rules', 'e2e/metrics*', 'e2e/dashboard', 'probe-types/prometheus'],
   },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   {

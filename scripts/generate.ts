@@ -1,11 +1,13 @@
 /**
- * Writes what is generated from the source: the JSON Schemas in `schema/` and the reference in `docs/reference/`.
+ * Writes what is generated from the source: the JSON Schemas in `schema/`, the reference in `docs/reference/` and
+ * the Grafana dashboards in `dashboards/`.
  * `--check` writes nothing and exits 1 when a file is stale, naming it.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileSchemas } from '../src/config/json-schema.ts';
 import { referencePages } from '../src/config/reference-pages.ts';
+import { dashboardFiles } from '../src/dashboards/index.ts';
 import { codeOf } from '../src/errors.ts';
 import { registries } from '../src/registries.ts';
 
@@ -18,7 +20,8 @@ function generated(): ReadonlyMap<string, string> {
   const pages = Object.entries(referencePages(registries)).map(
     ([name, text]) => [`docs/reference/${name}.md`, text] as const,
   );
-  return new Map([...schemas, ...pages]);
+  const dashboards = Object.entries(dashboardFiles()).map(([name, text]) => [`dashboards/${name}.json`, text] as const);
+  return new Map([...schemas, ...pages, ...dashboards]);
 }
 
 async function current(path: string): Promise<string | undefined> {

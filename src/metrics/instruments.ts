@@ -6,6 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { ATTEMPT_STATES, type Configuration, REASONS, REFUSALS, type Reason, SEVERITIES } from '../model.ts';
 import type { Meter } from '../ports.ts';
 import { BUCKETS } from './buckets.ts';
+import { namedHistogram } from './named-histogram.ts';
 
 /** Outcomes with which an attempt that was begun can end. */
 const OUTCOMES = ['healed', 'failed', 'unknown'] as const;
@@ -76,6 +77,8 @@ function createInstruments(registry: Registry) {
     new Counter({ name: `brainstem_${name}`, help, labelNames, registers: [registry] });
   const histogram = (name: string, help: string, buckets: readonly number[], labelNames: string[] = []) =>
     new Histogram({ name: `brainstem_${name}`, help, buckets: [...buckets], labelNames, registers: [registry] });
+  const named = (name: string, help: string, buckets: readonly number[], label: string) =>
+    namedHistogram(histogram(name, help, buckets, [label]), label);
   return {
     buildInfo: gauge('build_info', 'Version of the daemon, as labels of a constant 1.', ['version', 'node_version']),
     scheduleDelay: histogram('probe_schedule_delay_seconds', 'How late probes start.', BUCKETS.scheduleDelay),
@@ -85,19 +88,19 @@ function createInstruments(registry: Registry) {
       'From the first failing run to the incident.',
       BUCKETS.timeToDetect,
     ),
-    timeToRecover: histogram(
+    timeToRecover: named(
       'time_to_recover_seconds',
       'From the opening of an incident to its end, by the remediation that healed it, or none.',
       BUCKETS.timeToRecover,
-      ['healed_by'],
+      'healed_by',
     ),
     attempts: counter('remediation_attempts_total', 'Attempts that ended.', ['remediation', 'outcome']),
     refusals: counter('remediation_refusals_total', 'Attempts that the plan refused.', ['remediation', 'reason']),
-    remediation: histogram(
+    remediation: named(
       'remediation_duration_seconds',
       'Duration of attempts, verification included.',
       BUCKETS.remediation,
-      ['remediation'],
+      'remediation',
     ),
     notifications: counter('notifications_total', 'Notifications by what became of them.', ['notifier', 'outcome']),
     reloadSuccessful: gauge('config_last_reload_successful', '1 when the last load of the home succeeded.'),
@@ -139,7 +142,7 @@ function presetInstruments(instruments: InstrumentSet, about: { version: string;
   instruments.storeUp.set(1);
   instruments.blind.set(0);
   instruments.brain.set(1);
-  instruments.timeToRecover.zero({ healed_by: NOBODY });
+  instruments.timeToRecover.begin(NOBODY);
   for (const outcome of PINGS) instruments.watchdogPings.inc({ outcome }, 0);
   for (const severity of SEVERITIES) {
     for (const reason of REASONS) instruments.incidents.inc({ severity, reason }, 0);
@@ -157,10 +160,10 @@ function createRecorder(
     probeOverrun: (probe) => void overruns.set(probe, (overruns.get(probe) ?? 0) + 1),
     incidentOpened: ({ severity, reason }) => instruments.incidents.inc({ severity, reason }),
     timeToDetect: (seconds) => instruments.timeToDetect.observe(seconds),
-    timeToRecover: (seconds, by) => instruments.timeToRecover.observe({ healed_by: by ?? NOBODY }, seconds),
+    timeToRecover: (seconds, by) => instruments.timeToRecover.observe(by ?? NOBODY, seconds),
     attemptEnded(remediation, outcome, seconds) {
       instruments.attempts.inc({ remediation, outcome });
-      instruments.remediation.observe({ remediation }, seconds);
+      instruments.remediation.observe(remediation, seconds);
     },
     refused: (remediation, reason) => instruments.refusals.inc({ remediation, reason }),
     notification: (notifier, outcome) => instruments.notifications.inc({ notifier, outcome }),
@@ -212,6 +215,8 @@ function declareRemediations({ remediations }: Configuration, instruments: Instr
   for (const remediation of remediations.keys()) {
     for (const outcome of OUTCOMES) instruments.attempts.inc({ remediation, outcome }, 0);
     for (const reason of REFUSALS) instruments.refusals.inc({ remediation, reason }, 0);
+    instruments.remediation.begin(remediation);
+    instruments.timeToRecover.begin(remediation);
   }
 }
 
@@ -226,7 +231,8 @@ function forget(before: Configuration, now: Configuration, instruments: Instrume
     if (now.remediations.has(remediation)) continue;
     for (const outcome of ATTEMPT_STATES) instruments.attempts.remove({ remediation, outcome });
     for (const reason of REFUSALS) instruments.refusals.remove({ remediation, reason });
-    instruments.remediation.remove({ remediation });
+    instruments.remediation.remove(remediation);
+    instruments.timeToRecover.remove(remediation);
   }
   for (const notifier of before.notifiers.keys()) {
     if (now.notifiers.has(notifier)) continue;

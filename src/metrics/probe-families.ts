@@ -43,6 +43,9 @@ export function probeFamilies(types: ProbeTypes, failed: Failed): readonly Probe
 export function stateFamilies({ runs, overruns }: Instruments): readonly ProbeFamily<ProbeView>[] {
   return [
     eachProbe(gauge('brainstem_probe_state', 'Debounced state of the probe: 1 for the one it is in.'), writeStates),
+    eachProbe(gauge(SINCE, 'Since when the probe is in the state it is in.'), ({ probe, state }, { writer, labels }) =>
+      writer.sample(SINCE, state.since / 1_000, labels.name(probe)),
+    ),
     eachProbe(gauge('brainstem_probe_info', 'Labels of the probe, for joins.'), ({ probe }, { writer, labels }) =>
       writer.sample('brainstem_probe_info', 1, labels.info(probe)),
     ),
@@ -61,6 +64,7 @@ export function stateFamilies({ runs, overruns }: Instruments): readonly ProbeFa
   ];
 }
 
+const SINCE = 'brainstem_probe_state_since_timestamp_seconds';
 const LAST_RUN = 'brainstem_probe_last_run_timestamp_seconds';
 const RUNS = 'brainstem_probe_runs_total';
 const OVERRUNS = 'brainstem_probe_overruns_total';

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { fileSchemas, type JsonSchema, SCHEMA_NAMES } from '../../src/config/json-schema.ts';
 import { fieldRows, optionRows } from '../../src/config/reference.ts';
 import { referencePages } from '../../src/config/reference-pages.ts';
+import { dashboardFiles } from '../../src/dashboards/index.ts';
 import { registries } from '../../src/registries.ts';
 import { problems } from './homes.ts';
 
@@ -47,6 +48,10 @@ describe('the files that are generated', () => {
 
   test.each(['probes', 'actions', 'notifiers'] as const)('docs/reference/%s.md is up to date', async (name) => {
     expect(await readFile(join(ROOT, `docs/reference/${name}.md`), 'utf8')).toBe(referencePages(registries)[name]);
+  });
+
+  test.each(Object.entries(dashboardFiles()))('dashboards/%s.json is up to date', async (name, text) => {
+    expect(await readFile(join(ROOT, `dashboards/${name}.json`), 'utf8')).toBe(text);
   });
 });
 

@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingParts } from '../../scripts/debian.ts';
 import { probeTypes } from '../../src/probe-types/index.ts';
-import { type Daemon, freePort, until } from '../estate/daemon.ts';
+import { type Daemon, until } from '../estate/daemon.ts';
 import { probe, probesFile } from '../estate/definitions.ts';
+import { type Prometheus, startPrometheus } from '../estate/prometheus.ts';
 import { type Scene, setScene, untilState } from '../estate/scene.ts';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
@@ -16,22 +15,22 @@ const missing = missingParts().some((part) => part.package === 'prometheus');
 const promtool = (argv: readonly string[], input?: string) =>
   spawnSync('promtool', argv, { input, encoding: 'utf8', cwd: REPOSITORY });
 
-interface Sample {
-  readonly metric: Readonly<Record<string, string>>;
-  readonly value: readonly [number, string];
-}
+/** One of each type whose target may as well be away: it runs, and says so. */
+const REFUSED = {
+  names: 'dns: { name: example.org, server: "127.0.0.1:1" }',
+  gateway: 'icmp: { host: 127.0.0.1 }',
+  orders: 'postgres: { url: "postgres://nobody@127.0.0.1:1/shop" }',
+  workers: 'process: { pattern: "no such program" }',
+  ratio: 'prometheus: { url: "http://127.0.0.1:1", query: up }',
+  queue: 'redis: { url: "redis://127.0.0.1:1/0" }',
+  certificate: 'tls: { host: 127.0.0.1, port: 1 }',
+};
 
 describe.skipIf(missing)('Prometheus with the configuration of this repository', () => {
   let scene: Scene;
   let daemon: Daemon;
-  let folder: string;
-  let prometheus: ChildProcess;
-  let url: string;
-
-  async function query(expression: string): Promise<readonly Sample[]> {
-    const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expression)}`);
-    return ((await response.json()) as { data: { result: Sample[] } }).data.result;
-  }
+  let prometheus: Prometheus;
+  const query = (expression: string) => prometheus.query(expression);
 
   beforeAll(async () => {
     scene = await setScene((targets) => ({
@@ -43,6 +42,7 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
         probe(targets, 'job', ['heartbeat: { key: a-key-of-a-job, period: 1h }']),
         probe(targets, 'container', ['docker: { container: web, socket: "/nowhere/docker.sock" }']),
         probe(targets, 'machine', ['host: {}', 'every: 1s', 'timeout: 1s']),
+        ...Object.entries(REFUSED).map(([name, spec]) => probe(targets, name, [spec])),
         probe(targets, 'absent', [`http: { url: "\${NOWHERE}" }`]),
       ),
     }));
@@ -51,34 +51,12 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
     await untilState(daemon, 'web', 'up');
     await untilState(daemon, 'queried', 'down');
     await untilState(daemon, 'machine', 'up');
-
-    folder = await mkdtemp(join(tmpdir(), 'brainstem-prometheus-'));
-    const written = await readFile(join(REPOSITORY, 'prometheus.yml'), 'utf8');
-    const moved = written.replace('127.0.0.1:9911', `127.0.0.1:${scene.port}`).replaceAll('15s', '1s');
-    await writeFile(join(folder, 'prometheus.yml'), moved);
-    await copyFile(join(REPOSITORY, 'prometheus.rules.yml'), join(folder, 'prometheus.rules.yml'));
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    prometheus = spawn(
-      '/usr/bin/prometheus',
-      [
-        `--config.file=${join(folder, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: 'ignore' },
-    );
-    await until(async () => (await fetch(`${url}/-/ready`)).status === 200, { what: 'Prometheus to be ready' });
+    prometheus = await startPrometheus(scene.port);
   });
 
   afterAll(async () => {
-    if (prometheus && prometheus.exitCode === null) {
-      const ended = once(prometheus, 'exit');
-      prometheus.kill('SIGKILL');
-      await ended;
-    }
+    await prometheus?.stop();
     await scene?.close();
-    if (folder) await rm(folder, { recursive: true, force: true });
   });
 
   it('is accepted by promtool, as it stands', async () => {
@@ -117,7 +95,7 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
     for (const name of asked) expect(exposed).toMatch(new RegExp(`^${name}(\\{| )`, 'm'));
     await until(
       async () => {
-        const response = await fetch(`${url}/api/v1/rules`);
+        const response = await fetch(`${prometheus.url}/api/v1/rules`);
         const { data } = (await response.json()) as { data: { groups: { rules: { health: string }[] }[] } };
         const health = data.groups.flatMap((group) => group.rules.map((rule) => rule.health));
         return health.length > 5 && health.every((each) => each === 'ok');
@@ -127,9 +105,14 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
   });
 
   it('gets metrics that promtool finds nothing wrong with, from every type of probe', async () => {
-    const { probes } = await daemon.api<{ probes: { type: string; last_run_at?: string }[] }>('probes');
-    const used = new Set(probes.filter(({ last_run_at }) => last_run_at).map(({ type }) => type));
-    expect([...used].sort()).toEqual(Object.keys(probeTypes).sort());
+    await until(
+      async () => {
+        const { probes } = await daemon.api<{ probes: { type: string; last_run_at?: string }[] }>('probes');
+        const used = new Set(probes.filter(({ last_run_at }) => last_run_at).map(({ type }) => type));
+        return Object.keys(probeTypes).every((type) => used.has(type));
+      },
+      { what: `a run of each type of ${Object.keys(probeTypes)}` },
+    );
     const metrics = await (await daemon.fetch('/metrics')).text();
     expect(promtool(['check', 'metrics'], metrics)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });

@@ -1,13 +1,14 @@
 /**
  * Definitions as the end-to-end tests of healing write them: quick probes of targets, and fixes that report to them.
  */
+import { probeTypes } from '../../src/probe-types/index.ts';
 import type { Targets } from './targets.ts';
 
 /** One entry under `probes:`. `more` are further lines of it. */
 export function probe(targets: Targets, name: string, more: readonly string[] = []): string {
   const given = (key: string, usual: string) => (more.some((line) => line.startsWith(`${key}:`)) ? [] : [usual]);
   const lines = [
-    ...(more.some((line) => /^(http|docker|exec|tcp|heartbeat|host):/.test(line))
+    ...(more.some((line) => Object.hasOwn(probeTypes, line.split(':')[0] ?? ''))
       ? []
       : [`http: { url: "${targets.url(name)}" }`]),
     ...given('every', 'every: 500ms'),

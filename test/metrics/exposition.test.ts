@@ -146,11 +146,14 @@ describe('what a probe saw', () => {
 describe('what the daemon knows', () => {
   test('the state is a set of all states as 0 or 1', async () => {
     world.probes = [view(probe('web'), { state: 'down' })];
-    expect(lines(await build().scrape(), 'brainstem_probe_state{')).toEqual(
+    const body = await build().scrape();
+    expect(lines(body, 'brainstem_probe_state{')).toEqual(
       ['up', 'degraded', 'down', 'unknown', 'paused', 'maintenance', 'unconfigured'].map(
         (state) => `brainstem_probe_state{probe="web",state="${state}"} ${state === 'down' ? 1 : 0}`,
       ),
     );
+    const since = `brainstem_probe_state_since_timestamp_seconds{probe="web"} ${(NOW - 3_600_000) / 1_000}`;
+    expect(body).toContain(since);
   });
 
   test('info carries labels from files, which cannot replace the fixed ones', async () => {
@@ -236,10 +239,24 @@ describe('counters', () => {
     expect(first).toContain('brainstem_remediation_attempts_total{remediation="restart",outcome="healed"} 0');
     expect(first).toContain('brainstem_remediation_refusals_total{remediation="restart",reason="cooldown"} 0');
     expect(first).toContain('brainstem_notifications_total{notifier="oncall",outcome="dropped"} 0');
+    expect(first).toContain('brainstem_remediation_duration_seconds_count{remediation="restart"} 0');
+    expect(first).toContain('brainstem_time_to_recover_seconds_count{healed_by="restart"} 0');
     meter.attemptEnded('restart', 'healed', 3);
+    meter.timeToRecover(4, 'restart');
     Object.assign(world, { ...emptyWorld(), revision: 'r2' });
     const second = await scrape();
     for (const gone of ['"web"', '"restart"', '"oncall"']) expect(second).not.toContain(gone);
+  });
+
+  test('keep what was counted before the first scrape', async () => {
+    world.remediations = [remediation('restart')];
+    const { scrape, meter } = build();
+    meter.attemptEnded('restart', 'healed', 3);
+    meter.timeToRecover(4, 'restart');
+    const body = await scrape();
+    expect(body).toContain('brainstem_remediation_attempts_total{remediation="restart",outcome="healed"} 1');
+    expect(body).toContain('brainstem_remediation_duration_seconds_count{remediation="restart"} 1');
+    expect(body).toContain('brainstem_time_to_recover_seconds_count{healed_by="restart"} 1');
   });
 
   test('count what the meter is told', async () => {
