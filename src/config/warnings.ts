@@ -1,11 +1,11 @@
 /** What is allowed, but hardly meant. */
 import type { Problem } from '../model.ts';
-import type { HomeFiles } from './files.ts';
+import type { Modules } from './reading.ts';
 import type { Definitions } from './references.ts';
 import { nearestTree } from './tree.ts';
 
-export function doubts(definitions: Definitions, files: HomeFiles): readonly Problem[] {
-  return [...silentRoutes(definitions), ...emptyGroups(definitions), ...files.modules.map(unreadModule)];
+export function doubts(definitions: Definitions, modules: Modules): readonly Problem[] {
+  return [...silentRoutes(definitions), ...emptyGroups(definitions), ...unusedModules(definitions, modules)];
 }
 
 /** Incidents that such a route takes show on the page and in the metrics, and reach nobody. */
@@ -29,6 +29,18 @@ function emptyGroups({ routes, probes, brainstem }: Definitions): Problem[] {
   );
 }
 
-function unreadModule(file: string): Problem {
-  return { location: { file, line: 1, column: 1 }, message: 'probes in code are not supported by this version yet' };
+/** A module that nobody runs is one that somebody forgot to name or to export. */
+function unusedModules({ probes }: Definitions, { loaded, idle }: Modules): Problem[] {
+  const used = new Set(probes.map(({ probe }) => probe.module?.file));
+  const nameless = [...loaded.values()].filter(({ file }) => !used.has(file));
+  return [
+    ...idle.map((file) => ({
+      location: { file, line: 1, column: 1 },
+      message: 'defines no probe, and no module imports it; a probe is export default defineProbe({ … })',
+    })),
+    ...nameless.map(({ runAt }) => ({
+      location: runAt,
+      message: 'has no "name", and no probe in YAML names it: it never runs',
+    })),
+  ];
 }
