@@ -66,6 +66,23 @@ export interface Probe {
   readonly revision: string;
   readonly targetRevision: string;
   readonly location: SourceLocation;
+  /** The code of a probe type that runs some. */
+  readonly module?: ProbeModule;
+}
+
+/** A module of the home, as it was when the configuration was read. */
+export interface ProbeModule {
+  /** Absolute folder of the home, and the file relative to it. */
+  readonly home: string;
+  readonly file: string;
+  /** Where its `run` stands. */
+  readonly runAt: SourceLocation;
+  /** What it declares, and `*` for all else that it may return. */
+  readonly fields: FieldDeclarations;
+  /** Compiled code by absolute path, of the module and of what it imports: this runs, whatever is saved meanwhile. */
+  readonly code: ReadonlyMap<string, string>;
+  /** Hash of its code. */
+  readonly revision: string;
 }
 
 /** `when:` a condition over the observation, `try:` these rungs in order. The first ladder whose `when` holds applies. */
@@ -210,6 +227,7 @@ export interface FieldDeclaration {
   readonly summary: string;
 }
 
+/** The name `*` stands for every field that is not declared. */
 export interface FieldDeclarations {
   readonly [name: string]: FieldDeclaration;
 }

@@ -19,6 +19,7 @@ import type {
   PingKind,
   Plan,
   Probe,
+  ProbeModule,
   ProbeState,
   Problem,
   Reason,
@@ -84,6 +85,8 @@ export interface ProbeInput {
   readonly reads?: ReadonlySet<string>;
   /** Folder of the definition file: relative paths start here. Absent: the working directory. */
   readonly folder?: string;
+  /** The code that the definition names, for a type with a `moduleOption`. */
+  readonly module?: ProbeModule;
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
 }
 
@@ -130,6 +133,8 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly impliedWarn?: { readonly unlessNames: string; readonly source: string };
   /** Thresholds that replace the defaults of brainstem.yml; what a file or a probe writes wins. */
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
+  /** The option that names a module of the home. Its fields are those of the probe, and its code belongs to the revision. */
+  readonly moduleOption?: string;
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /**

@@ -41,8 +41,8 @@ async function target(path: string, home: string): Promise<{ home: string; file?
   if (found.isDirectory()) return { home: absolute };
   const owner = await homeOf(absolute, home);
   const file = relative(owner, absolute).replaceAll('\\', '/');
-  const { probes, remediations } = await listHome(owner);
-  if (['brainstem.yml', '.env', ...probes, ...remediations].includes(file)) return { home: owner, file };
+  const { probes, remediations, modules } = await listHome(owner);
+  if (['brainstem.yml', '.env', ...probes, ...remediations, ...modules].includes(file)) return { home: owner, file };
   throw new UsageError('not_loaded', `${path} is none of the files that the home ${owner} loads`);
 }
 

@@ -63,6 +63,8 @@ export function exportFault(path: string, fields: FieldDeclarations): string | u
   let type: FieldType = fields;
   for (const step of path.split('.')) {
     if (type === 'dyn' || type === 'map') return undefined;
+    // A type whose code returns what it likes.
+    if (typeof type === 'object' && !Object.hasOwn(type, step) && Object.hasOwn(type, '*')) return undefined;
     if (typeof type === 'string' || !Object.hasOwn(type, step)) {
       return `unknown field "${path}"${didYouMean(path, ['latency_ms', ...exportable(fields)])}`;
     }

@@ -12,8 +12,10 @@ export interface HomeFiles {
   /** Paths relative to the home, with `/`. */
   readonly probes: readonly string[];
   readonly remediations: readonly string[];
-  /** `probes/*.ts` and their like, which are no YAML. */
+  /** `probes/*.ts` and their like: probes in code, and what they import. */
   readonly modules: readonly string[];
+  /** What only modules read: `.json`, `.cjs`, `.cts`. */
+  readonly parts: readonly string[];
 }
 
 /** Folders that cannot be read are added to `problems`, or taken for empty ones without it. */
@@ -29,15 +31,16 @@ export async function listHome(home: string, problems?: Problems): Promise<HomeF
   return {
     probes: probes.filter(isYaml),
     remediations: remediations.filter(isYaml),
-    modules: probes.filter((file) => /\.[cm]?[jt]s$/.test(file)),
+    modules: probes.filter((file) => /\.m?[jt]s$/.test(file) && !isIgnoredModule(file)),
+    parts: probes.filter((file) => /\.(?:c[jt]s|json)$/.test(file) && !isIgnoredModule(file)),
   };
 }
 
 /** Hash over the names and contents of every file that a configuration depends on. */
 export async function hashHome(home: string): Promise<string> {
-  const { probes, remediations } = await listHome(home);
+  const { probes, remediations, modules, parts } = await listHome(home);
   const hash = createHash('sha256');
-  for (const file of ['brainstem.yml', '.env', ...probes, ...remediations]) {
+  for (const file of ['brainstem.yml', '.env', ...probes, ...remediations, ...modules, ...parts]) {
     const content = await readIfThere(join(home, file));
     hash.update(JSON.stringify([file, content?.length ?? null])).update(content ?? '');
   }
@@ -46,6 +49,11 @@ export async function hashHome(home: string): Promise<string> {
 
 function isYaml(file: string): boolean {
   return /\.ya?ml$/.test(file);
+}
+
+/** Types alone, and what belongs to others. */
+function isIgnoredModule(file: string): boolean {
+  return /\.d\.[cm]?ts$/.test(file) || file.split('/').includes('node_modules');
 }
 
 /** Hidden files, and what editors leave beside a file while it is edited. */

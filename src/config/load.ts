@@ -7,9 +7,10 @@ import type { Registries } from '../ports.ts';
 import { createRedactor } from '../redact.ts';
 import { createLookup, type Environment, readEnvironment } from './environment.ts';
 import { type HomeFiles, listHome, readText } from './files.ts';
+import { loadModules, NO_MODULES } from './modules.ts';
 import { type ReadProbe, readProbes } from './probes.ts';
 import { Problems } from './problems.ts';
-import type { Reading } from './reading.ts';
+import type { Modules, Reading } from './reading.ts';
 import { checkReferences, type Definitions } from './references.ts';
 import { readRemediations } from './remediations.ts';
 import { revisionOf } from './revision.ts';
@@ -35,26 +36,21 @@ export async function loadConfiguration(home: string, options: LoadOptions): Pro
   const problems = new Problems();
   await checkHome(root, problems);
   const files = await listHome(root, problems);
-  const { trees, complete } = await readTrees(
-    root,
-    [BRAINSTEM, ...files.probes, ...files.remediations],
-    options,
-    problems,
-  );
-  const reading = newReading(options.registries, problems);
+  const { trees, modules, complete } = await readTrees(root, files, options, problems);
+  const reading = newReading(options.registries, problems, modules);
   for (const tree of trees.values()) reading.secrets.addTree(tree);
   const settings = readSettings(trees.get(BRAINSTEM), root, reading);
   const definitions = readDefinitions(files, trees, settings, reading);
   if (complete) checkReferences(definitions, reading);
   if (problems.count > 0) throw new ConfigurationError(withoutSecrets(problems.sorted(), reading.secrets.values));
-  return compose(settings, definitions, files, reading);
+  return compose(settings, definitions, reading);
 }
 
 /** The address and token of a home's daemon, also when other files of the home are broken. Errors: ConfigurationError. */
 export async function loadSettings(home: string, options: LoadOptions): Promise<Settings> {
   const root = resolve(home);
   const problems = new Problems();
-  const { trees } = await readTrees(root, [BRAINSTEM], options, problems);
+  const { trees } = await readTrees(root, NO_FILES, options, problems);
   const { settings } = readSettings(trees.get(BRAINSTEM), root, newReading(options.registries, problems));
   if (problems.count > 0) throw new ConfigurationError(problems.sorted());
   return settings;
@@ -67,9 +63,9 @@ function withoutSecrets(problems: readonly Problem[], secrets: readonly string[]
   return problems.map(({ location, message }) => ({ location, message: redact(message) }));
 }
 
-function newReading(registries: Registries, problems: Problems): Reading {
+function newReading(registries: Registries, problems: Problems, modules = NO_MODULES): Reading {
   const names = { probes: new Map(), remediations: new Map(), notifiers: new Map() };
-  return { registries, problems, secrets: new Secrets(), names };
+  return { registries, problems, secrets: new Secrets(), modules, names };
 }
 
 async function checkHome(home: string, problems: Problems): Promise<void> {
@@ -80,25 +76,26 @@ async function checkHome(home: string, problems: Problems): Promise<void> {
   if (!isFolder) problems.add({ file: home, line: 1, column: 1 }, 'there is no such folder');
 }
 
+const NO_FILES: HomeFiles = { probes: [], remediations: [], modules: [], parts: [] };
+
 interface Trees {
   readonly trees: ReadonlyMap<string, Tree>;
+  readonly modules: Modules;
   /** False: a file could not be read at all, so that what it defines seems to be missing. */
   readonly complete: boolean;
 }
 
+/** brainstem.yml and all definitions; what a module defines is a tree as well. */
 async function readTrees(
   home: string,
-  files: readonly string[],
+  files: HomeFiles,
   { environment }: LoadOptions,
   problems: Problems,
 ): Promise<Trees> {
-  const texts = new Map<string, string>();
-  for (const file of files) {
-    const text = await readText(home, file, problems);
-    if (text !== undefined) texts.set(file, text);
-  }
+  const texts = await readTexts(home, [BRAINSTEM, ...files.probes, ...files.remediations], problems);
+  const modules = await readTexts(home, files.modules, problems);
   const variables = await readEnvironment(home, environment, problems);
-  const secretFiles = new Set([...texts.values()].flatMap(referencedFiles));
+  const secretFiles = new Set([...texts.values(), ...modules.values()].flatMap(referencedFiles));
   const lookup = await createLookup(home, variables, secretFiles, problems);
   const trees = new Map<string, Tree>();
   let complete = problems.count === 0;
@@ -108,7 +105,23 @@ async function readTrees(
     if (tree !== undefined) trees.set(file, tree);
     else complete &&= problems.count === before;
   }
-  return { trees, complete };
+  if (modules.size === 0) return { trees, modules: NO_MODULES, complete };
+  const code = await loadModules(modules, { root: home, files, environment, lookup, problems });
+  for (const [file, tree] of code.trees) trees.set(file, tree);
+  return { trees, modules: code.modules, complete: complete && code.modules.broken.size === 0 };
+}
+
+async function readTexts(
+  home: string,
+  files: readonly string[],
+  problems: Problems,
+): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>();
+  for (const file of files) {
+    const text = await readText(home, file, problems);
+    if (text !== undefined) texts.set(file, text);
+  }
+  return texts;
 }
 
 function readDefinitions(
@@ -118,7 +131,7 @@ function readDefinitions(
   reading: Reading,
 ): Definitions {
   const existing = (paths: readonly string[]) => paths.flatMap((path) => trees.get(path) ?? []);
-  const probes = existing(files.probes).flatMap((tree) => readProbes(tree, defaults, reading));
+  const probes = existing([...files.probes, ...files.modules]).flatMap((tree) => readProbes(tree, defaults, reading));
   checkCount(probes, reading.problems);
   return {
     probes,
@@ -135,12 +148,15 @@ function checkCount(probes: readonly ReadProbe[], problems: Problems): void {
   if (excess) problems.add(excess, `there are ${probes.length} probes; at most ${MAX_PROBES} are allowed`);
 }
 
-function compose(read: ReadSettings, definitions: Definitions, files: HomeFiles, reading: Reading): Configuration {
+function compose(read: ReadSettings, definitions: Definitions, reading: Reading): Configuration {
   const probes = definitions.probes.map(({ probe }) => probe);
   const remediations = definitions.remediations.map(({ remediation }) => remediation);
   const { settings, notifiers, routes } = read;
   const warnings = new Problems();
-  for (const { location, message } of [...reading.secrets.warnings, ...doubts(definitions, files, settings)]) {
+  for (const { location, message } of [
+    ...reading.secrets.warnings,
+    ...doubts(definitions, reading.modules, settings),
+  ]) {
     warnings.add(location, message);
   }
   return {

@@ -1,6 +1,6 @@
 /** A file under `probes/` to probes. */
 import { basename, extname } from 'node:path';
-import type { Condition, Ladder, Probe, SourceLocation } from '../model.ts';
+import type { Condition, FieldDeclarations, Ladder, Probe, ProbeModule, SourceLocation } from '../model.ts';
 import type { ProbeType } from '../ports.ts';
 import { checkKeys } from './check.ts';
 import { compileAt, compileList, exportFault, type Scope, withImplied } from './conditions.ts';
@@ -12,6 +12,7 @@ import {
   probeDefaultsSchema,
   probeSchema,
 } from './file-schemas.ts';
+import { moduleOf } from './modules.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
 import { type Reading, readEntries, registerName } from './reading.ts';
 import { revisionOf } from './revision.ts';
@@ -57,7 +58,8 @@ function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Readin
   if (keys === undefined) return undefined;
   const own: Level = { keys, tree };
   checkSchedule(own, problems);
-  return assemble({ entry, own, keys, file, defaults, plugin, reading });
+  const module = plugin && moduleOf(entry, plugin, reading);
+  return assemble({ entry, own, keys, file, defaults, plugin, module, reading });
 }
 
 interface Parts {
@@ -67,6 +69,7 @@ interface Parts {
   readonly file: Level;
   readonly defaults: Defaults;
   readonly plugin: PluginEntry<ProbeType> | undefined;
+  readonly module: ProbeModule | undefined;
   readonly reading: Reading;
 }
 
@@ -74,6 +77,7 @@ function assemble(parts: Parts): ReadProbe {
   const { entry, keys, file, plugin } = parts;
   const { location } = entry;
   const spec = plugin?.spec;
+  const { module } = parts;
   const definition = {
     name: keys.name,
     title: keys.title ?? keys.name,
@@ -87,8 +91,10 @@ function assemble(parts: Parts): ReadProbe {
     exportFields: keys.export ?? [],
     unset: unsetOf(parts),
   };
-  const revision = revisionOf(withSources(definition));
-  const probe = compact(definition, revision, revisionOf([definition.type, spec]), location);
+  const code = module === undefined ? [] : [module.revision];
+  const revision = revisionOf([withSources(definition), ...code]);
+  const targetRevision = revisionOf([definition.type, spec, ...code]);
+  const probe = compact({ ...definition, ...(module && { module }) }, revision, targetRevision, location);
   return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
 }
 
@@ -102,7 +108,7 @@ function compact(
   targetRevision: string,
   location: SourceLocation,
 ): Probe {
-  const { retryEveryMs, notify, runbook } = definition;
+  const { retryEveryMs, notify, runbook, module } = definition;
   const probe: { -readonly [Key in keyof Probe]: Probe[Key] } = {
     name: definition.name,
     title: definition.title,
@@ -132,6 +138,7 @@ function compact(
   if (retryEveryMs !== undefined) probe.retryEveryMs = retryEveryMs;
   if (notify !== undefined) probe.notify = notify;
   if (runbook !== undefined) probe.runbook = runbook;
+  if (module !== undefined) probe.module = module;
   return probe;
 }
 
@@ -151,7 +158,7 @@ function timing({ own, file, defaults, reading }: Parts) {
 function judging(parts: Parts) {
   const { own, keys, file, defaults, plugin, reading } = parts;
   const type = plugin?.type;
-  if (type !== undefined) checkExports(own.tree, keys, type, reading);
+  if (type !== undefined) checkExports(own.tree, keys, fieldsOf(parts, type), reading);
   return {
     failAfter: keys.fail_after ?? file.keys.fail_after ?? type?.defaults?.failAfter ?? defaults.fail_after,
     recoverAfter:
@@ -165,7 +172,7 @@ function conditions(parts: Parts, type: ProbeType) {
   const { own, file, defaults, entry, reading } = parts;
   const schedule = scheduleOf([own, file], defaults.every);
   const everyMs = schedule.kind === 'interval' ? schedule.everyMs : undefined;
-  const scope: Scope = { fields: type.fields, everyMs, windows: true };
+  const scope: Scope = { fields: fieldsOf(parts, type), everyMs, windows: true };
   const compile = (key: string): readonly Condition[] =>
     compileList(own.tree.children.get(key), scope, reading.problems);
   const implied = { ...scope, location: entry.location };
@@ -187,9 +194,14 @@ function ladders({ own, keys, reading }: Parts, scope: Scope): readonly Ladder[]
   });
 }
 
-function checkExports(tree: Tree, keys: ProbeKeys, type: ProbeType, { problems }: Reading): void {
+/** What its code declares, where it has some. */
+function fieldsOf({ module }: Parts, type: ProbeType): FieldDeclarations {
+  return module?.fields ?? type.fields;
+}
+
+function checkExports(tree: Tree, keys: ProbeKeys, fields: FieldDeclarations, { problems }: Reading): void {
   for (const [index, path] of (keys.export ?? []).entries()) {
-    const fault = exportFault(path, type.fields);
+    const fault = exportFault(path, fields);
     if (fault !== undefined) problems.add(nearestTree(tree, ['export', index]).location, fault);
   }
 }

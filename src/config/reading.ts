@@ -1,5 +1,5 @@
 /** What the readers of all definitions share while one home is loaded. */
-import type { SourceLocation } from '../model.ts';
+import type { ProbeModule, SourceLocation } from '../model.ts';
 import type { Registries } from '../ports.ts';
 import type { Problems } from './problems.ts';
 import type { Secrets } from './secrets.ts';
@@ -10,8 +10,18 @@ export interface Reading {
   readonly registries: Registries;
   readonly problems: Problems;
   readonly secrets: Secrets;
+  readonly modules: Modules;
   /** Every name that was written, also of entries that are invalid otherwise: a reference to one is no second error. */
   readonly names: { readonly probes: Names; readonly remediations: Names; readonly notifiers: Names };
+}
+
+/** The modules of a home, by file. */
+export interface Modules {
+  readonly loaded: ReadonlyMap<string, ProbeModule>;
+  /** What is wrong with these was reported. */
+  readonly broken: ReadonlySet<string>;
+  /** Those that define no probe, though no other module imports them. */
+  readonly idle: readonly string[];
 }
 
 export type Names = Map<string, SourceLocation>;

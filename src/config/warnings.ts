@@ -1,16 +1,16 @@
 /** What is allowed, but hardly meant. */
 import type { Problem, Settings } from '../model.ts';
-import type { HomeFiles } from './files.ts';
 import { ownStoreHealed } from './own-store.ts';
+import type { Modules } from './reading.ts';
 import type { Definitions } from './references.ts';
 import { nearestTree } from './tree.ts';
 
-export function doubts(definitions: Definitions, files: HomeFiles, { store }: Settings): readonly Problem[] {
+export function doubts(definitions: Definitions, modules: Modules, { store }: Settings): readonly Problem[] {
   return [
     ...silentRoutes(definitions),
     ...emptyGroups(definitions),
     ...ownStoreHealed(definitions, store.url),
-    ...files.modules.map(unreadModule),
+    ...unusedModules(definitions, modules),
   ];
 }
 
@@ -35,6 +35,18 @@ function emptyGroups({ routes, probes, brainstem }: Definitions): Problem[] {
   );
 }
 
-function unreadModule(file: string): Problem {
-  return { location: { file, line: 1, column: 1 }, message: 'probes in code are not supported by this version yet' };
+/** A module that nobody runs is one that somebody forgot to name or to export. */
+function unusedModules({ probes }: Definitions, { loaded, idle }: Modules): Problem[] {
+  const used = new Set(probes.map(({ probe }) => probe.module?.file));
+  const nameless = [...loaded.values()].filter(({ file }) => !used.has(file));
+  return [
+    ...idle.map((file) => ({
+      location: { file, line: 1, column: 1 },
+      message: 'defines no probe, and no module imports it; a probe is export default defineProbe({ … })',
+    })),
+    ...nameless.map(({ runAt }) => ({
+      location: runAt,
+      message: 'has no "name", and no probe in YAML names it: it never runs',
+    })),
+  ];
 }

@@ -4,6 +4,7 @@
  */
 import { type ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
 import { type FieldDeclarations, type FieldType, WINDOW_FUNCTIONS } from '../model.ts';
+import { ANY_FIELD } from './cel-fields.ts';
 import { ConditionError } from './condition-error.ts';
 
 /** Type names of declared structures: `fields.certificate`. */
@@ -20,8 +21,8 @@ function unused(): never {
 }
 
 /** What every condition may use. Cloning it is cheap; numbers mix freely, and everything may be compared with null. */
-function createBase(): Environment {
-  const base = new Environment({ limits: { maxDepth: 64, maxAstNodes: 4_096 } });
+function createBase(unlistedVariablesAreDyn: boolean): Environment {
+  const base = new Environment({ limits: { maxDepth: 64, maxAstNodes: 4_096 }, unlistedVariablesAreDyn });
   for (const [left, right] of NUMERIC_PAIRS) {
     for (const operator of ['+', '-', '*', '/', '%'])
       base.registerOperator(`${left} ${operator} ${right}: double`, unused);
@@ -38,12 +39,13 @@ function createBase(): Environment {
   return base;
 }
 
-const BASE = createBase();
+const BASE = createBase(false);
 
 /** An environment that knows these fields. Takes about 0.2 ms: make one for all conditions over the same fields. */
 export function createEnvironment(fields: FieldDeclarations): Environment {
-  const environment = BASE.clone();
+  const environment = Object.hasOwn(fields, ANY_FIELD) ? createBase(true) : BASE.clone();
   for (const [name, { type }] of Object.entries(fields)) {
+    if (name === ANY_FIELD) continue;
     environment.registerVariable(name, declareType(environment, `${STRUCTURE}.${name}`, type));
   }
   return environment;

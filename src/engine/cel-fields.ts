@@ -13,6 +13,9 @@ export const COMMON_FIELDS: FieldDeclarations = {
   error: { type: 'string', summary: 'what went wrong, or null' },
 };
 
+/** Stands for every field that is not declared. */
+export const ANY_FIELD = '*';
+
 /** One step into a value: `.key`, `["key"]` or `[0]`, and where it stands in the source. */
 export interface Step {
   readonly key: string | number;
@@ -41,16 +44,25 @@ export function resolvePath(fields: FieldDeclarations, steps: readonly Step[]): 
       continue;
     }
     const declaration = fieldOf(type, String(key));
-    if (!declaration) {
-      const hint = didYouMean(String(key), Object.keys(type), known);
-      throw new ConditionError(`unknown field \`${known}${key}\`${hint}`, offset);
-    }
-    type = declaration.type;
+    if (declaration) declared++;
+    type = declaration?.type ?? undeclared(type, String(key), known, offset);
     known = `${known}${key}.`;
-    declared++;
   }
   const keys = steps.map(({ key }) => key);
   return { text: keys.join('.'), keys, declared, type };
+}
+
+/** Where other fields are welcome, one that is nearly a declared one is still taken for a slip. */
+function undeclared(fields: FieldDeclarations, key: string, known: string, offset: number): FieldType {
+  const hint = didYouMean(
+    key,
+    Object.keys(fields).filter((name) => name !== ANY_FIELD),
+    known,
+  );
+  const other = fields[ANY_FIELD];
+  if (other && hint === '') return other.type;
+  const advice = other ? '; a field of that name must be declared' : '';
+  throw new ConditionError(`unknown field \`${known}${key}\`${hint}${advice}`, offset);
 }
 
 function fieldOf(fields: FieldDeclarations, name: string): FieldDeclarations[string] | undefined {

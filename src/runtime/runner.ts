@@ -105,7 +105,11 @@ async function runType(
     const type = probeTypes[probe.type];
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
     return await Promise.race([
-      type.run(probe.spec, { probe: probe.name, reads, folder, heartbeat }, context),
+      type.run(
+        probe.spec,
+        { probe: probe.name, reads, folder, heartbeat, ...(probe.module && { module: probe.module }) },
+        context,
+      ),
       given.promise,
     ]);
   } catch (error) {

@@ -17,10 +17,18 @@ function item(example: string): string {
   return dashed.map((line) => `  ${line}\n`).join('');
 }
 
+/** Those that docs/custom-probes.md shows, by file. */
+async function shownModules(): Promise<Record<string, string>> {
+  const page = await readFile(join(ROOT, 'docs/custom-probes.md'), 'utf8');
+  const blocks = page.matchAll(/```ts\n\/\/ (\S+\.ts)\n([\s\S]*?)```/g);
+  return Object.fromEntries([...blocks].map(([, name = '', text = '']) => [name, text]));
+}
+
 describe('the example of', () => {
   for (const type of Object.values(registries.probeTypes)) {
     test(`the probe type ${type.name} loads`, async () => {
-      expect(await problems({ 'probes/a.yaml': `probes:\n${item(type.example)}` })).toEqual([]);
+      const files = type.moduleOption === undefined ? {} : await shownModules();
+      expect(await problems({ ...files, 'probes/a.yaml': `probes:\n${item(type.example)}` })).toEqual([]);
     });
   }
 

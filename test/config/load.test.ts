@@ -277,7 +277,7 @@ describe('a home', () => {
     ).toEqual([
       'brainstem.yml:2:10 no notifier of this route is configured: bus',
       'brainstem.yml:2:29 no probe is in the group "shpo"',
-      'probes/custom.ts:1:1 probes in code are not supported by this version yet',
+      'probes/custom.ts:1:1 defines no probe, and no module imports it; a probe is export default defineProbe({ … })',
     ]);
   });
 });

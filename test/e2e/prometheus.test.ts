@@ -17,6 +17,7 @@ const promtool = (argv: readonly string[], input?: string) =>
 
 /** One of each type whose target may as well be away: it runs, and says so. */
 const REFUSED = {
+  written: 'custom: { module: ./written.ts }',
   names: 'dns: { name: example.org, server: "127.0.0.1:1" }',
   gateway: 'icmp: { host: 127.0.0.1 }',
   orders: 'postgres: { url: "postgres://nobody@127.0.0.1:1/shop" }',
@@ -26,6 +27,11 @@ const REFUSED = {
   certificate: 'tls: { host: 127.0.0.1, port: 1 }',
 };
 
+const MODULE = `import { defineProbe } from 'brainstem';
+
+export default defineProbe({ run: ({ failed }) => failed('not_found') });
+`;
+
 describe.skipIf(missing)('Prometheus with the configuration of this repository', () => {
   let scene: Scene;
   let daemon: Daemon;
@@ -34,6 +40,7 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
 
   beforeAll(async () => {
     scene = await setScene((targets) => ({
+      'probes/written.ts': MODULE,
       'probes/all.yaml': probesFile(
         probe(targets, 'web', ['export: [latency_ms]']),
         probe(targets, 'queried', [`http: { url: "${targets.url('queried')}?token=1" }`]),
