@@ -1,5 +1,6 @@
 /**
- * Writes what is generated from the source: the JSON Schemas in `schema/` and the reference in `docs/reference/`.
+ * Writes what is generated: the JSON Schemas in `schema/` and the reference in `docs/reference/` from the source, and
+ * `docs/estate.md` from the definitions of this repository.
  * `--check` writes nothing and exits 1 when a file is stale, naming it.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -8,17 +9,18 @@ import { fileSchemas } from '../src/config/json-schema.ts';
 import { referencePages } from '../src/config/reference-pages.ts';
 import { codeOf } from '../src/errors.ts';
 import { registries } from '../src/registries.ts';
+import { estatePage } from './estate-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-function generated(): ReadonlyMap<string, string> {
+async function generated(): Promise<ReadonlyMap<string, string>> {
   const schemas = Object.entries(fileSchemas(registries)).map(
     ([name, schema]) => [`schema/${name}.json`, `${JSON.stringify(schema, undefined, 2)}\n`] as const,
   );
   const pages = Object.entries(referencePages(registries)).map(
     ([name, text]) => [`docs/reference/${name}.md`, text] as const,
   );
-  return new Map([...schemas, ...pages]);
+  return new Map([...schemas, ...pages, ['docs/estate.md', await estatePage(ROOT)]]);
 }
 
 async function current(path: string): Promise<string | undefined> {
@@ -36,7 +38,7 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 const onlyCheck = process.argv.includes('--check');
-for (const [path, text] of generated()) {
+for (const [path, text] of await generated()) {
   if ((await current(path)) === text) continue;
   if (onlyCheck) {
     console.error(`${path} is stale: run npm run generate`);
