@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*'];
+const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'e2e/estate-docker'];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -24,7 +24,7 @@ const CERTIFICATES = [
   'probe-types/redis',
   'probe-types/prometheus',
 ];
-const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions'];
+const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions', 'e2e/estate-postgres'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -56,7 +56,7 @@ const PARTS: readonly Part[] = [
     provides: '/usr/lib/postgresql/15/bin/postgres',
     suites: ['probe-types/postgres*', ...POSTGRES],
   },
-  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
+  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis', 'e2e/estate-redis'] },
 ];
 
 export function missingParts(): readonly Part[] {
