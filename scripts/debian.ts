@@ -35,7 +35,7 @@ const PARTS: readonly Part[] = [
   {
     package: 'prometheus',
     provides: '/usr/bin/promtool',
-    suites: ['metrics/exposition', 'e2e/metrics*', 'probe-types/prometheus'],
+    suites: ['metrics/exposition', 'e2e/metrics*', 'probe-types/prometheus', 'e2e/estate-monitoring'],
   },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   {
@@ -47,7 +47,7 @@ const PARTS: readonly Part[] = [
   { package: 'faketime', provides: '/usr/bin/faketime', suites: CERTIFICATES },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
-  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp'] },
+  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp', 'e2e/estate-monitoring'] },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp'] },
   { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
