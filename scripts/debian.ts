@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image'];
+const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -26,7 +26,7 @@ const CERTIFICATES = [
   'papertrail/shipper',
   'e2e/papertrail',
 ];
-const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions'];
+const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions', 'e2e/estate-postgres'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -37,7 +37,14 @@ const PARTS: readonly Part[] = [
   {
     package: 'prometheus',
     provides: '/usr/bin/promtool',
-    suites: ['metrics/exposition', 'metrics/rules', 'e2e/metrics*', 'e2e/dashboard', 'probe-types/prometheus'],
+    suites: [
+      'metrics/exposition',
+      'metrics/rules',
+      'e2e/metrics*',
+      'e2e/dashboard',
+      'probe-types/prometheus',
+      'e2e/estate-monitoring',
+    ],
   },
   { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
   {
@@ -53,7 +60,11 @@ const PARTS: readonly Part[] = [
   },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
-  { package: 'iputils-ping', provides: '/usr/bin/ping', suites: ['probe-types/icmp', 'e2e/cuts'] },
+  {
+    package: 'iputils-ping',
+    provides: '/usr/bin/ping',
+    suites: ['probe-types/icmp', 'e2e/cuts', 'e2e/estate-monitoring'],
+  },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp', 'e2e/cuts'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp', 'e2e/cuts'] },
   { package: 'procps', provides: '/usr/bin/pgrep', suites: ['probe-types/process'] },
@@ -71,7 +82,7 @@ const PARTS: readonly Part[] = [
       'e2e/cluster*',
     ],
   },
-  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis'] },
+  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis', 'e2e/estate-redis'] },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },

@@ -1,6 +1,6 @@
 /**
- * Writes what is generated from the source: the JSON Schemas in `schema/`, the reference in `docs/reference/` and
- * the Grafana dashboards in `dashboards/`.
+ * Writes what is generated: from the source the JSON Schemas in `schema/`, the reference in `docs/reference/` and the Grafana
+ * dashboards in `dashboards/`; `docs/estate.md` from the definitions of this repository.
  * `--check` writes nothing and exits 1 when a file is stale, naming it.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -10,10 +10,11 @@ import { referencePages } from '../src/config/reference-pages.ts';
 import { dashboardFiles } from '../src/dashboards/index.ts';
 import { codeOf } from '../src/errors.ts';
 import { registries } from '../src/registries.ts';
+import { estatePage } from './estate-page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-function generated(): ReadonlyMap<string, string> {
+async function generated(): Promise<ReadonlyMap<string, string>> {
   const schemas = Object.entries(fileSchemas(registries)).map(
     ([name, schema]) => [`schema/${name}.json`, `${JSON.stringify(schema, undefined, 2)}\n`] as const,
   );
@@ -21,7 +22,7 @@ function generated(): ReadonlyMap<string, string> {
     ([name, text]) => [`docs/reference/${name}.md`, text] as const,
   );
   const dashboards = Object.entries(dashboardFiles()).map(([name, text]) => [`dashboards/${name}.json`, text] as const);
-  return new Map([...schemas, ...pages, ...dashboards]);
+  return new Map([...schemas, ...pages, ...dashboards, ['docs/estate.md', await estatePage(ROOT)]]);
 }
 
 async function current(path: string): Promise<string | undefined> {
@@ -39,7 +40,7 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 const onlyCheck = process.argv.includes('--check');
-for (const [path, text] of generated()) {
+for (const [path, text] of await generated()) {
   if ((await current(path)) === text) continue;
   if (onlyCheck) {
     console.error(`${path} is stale: run npm run generate`);

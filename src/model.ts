@@ -321,6 +321,8 @@ export interface Observation {
   /** Redacted, at most 1 KiB. */
   readonly error?: string;
   readonly unknown?: UnknownCause;
+  /** Wall clock at which it turns by the passing of time alone. */
+  readonly turnsAt?: number;
   /** What the probe saw a person do to the target. */
   readonly intervention?: Intervention;
 }

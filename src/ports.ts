@@ -105,6 +105,8 @@ export interface ProbeOutput {
   readonly error?: string;
   /** What was measured, when it is not the duration of `run` itself. */
   readonly latencyMs?: number;
+  /** Wall clock at which this answer turns by the passing of time alone: asked again then, whatever the interval. */
+  readonly turnsAt?: number;
   readonly intervention?: Intervention;
 }
 

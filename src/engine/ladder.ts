@@ -21,10 +21,12 @@ export function nextRung(
   remediations: ReadonlyMap<string, Remediation>,
   ceiling: HealingMode,
 ): string | undefined {
-  const used = (name: string) =>
-    attempts.filter((attempt) => attempt.remediation === name && counts(attempt, remediations.get(name), ceiling))
-      .length;
-  const left = ladder.rungs.filter(({ remediation, tries }) => used(remediation) < tries);
+  const left = ladder.rungs.filter(({ remediation, tries }) => {
+    const ours = attempts.filter((attempt) => attempt.remediation === remediation && attempt.requestedBy === 'healer');
+    const definition = remediations.get(remediation);
+    if (ours.some((attempt) => isSpent(attempt, definition, ceiling))) return false;
+    return ours.filter((attempt) => counts(attempt, definition)).length < tries;
+  });
   return (left.find(({ remediation }) => !lacksTarget(remediation, attempts)) ?? left[0])?.remediation;
 }
 
@@ -32,15 +34,18 @@ function lacksTarget(name: string, attempts: readonly Attempt[]): boolean {
   return attempts.find(({ remediation }) => remediation === name)?.refusal === 'target';
 }
 
-function counts(attempt: Attempt, definition: Remediation | undefined, ceiling: HealingMode): boolean {
-  if (attempt.requestedBy !== 'healer') return false;
-  if (attempt.state === 'refused') return isSpent(attempt, definition, ceiling);
+function counts(attempt: Attempt, definition: Remediation | undefined): boolean {
+  if (attempt.state === 'refused') return false;
   if (attempt.state === 'unknown') return definition?.idempotent !== true;
   return attempt.startedAt !== undefined;
 }
 
-/** Refusals that lie in the definition use the rung up, for as long as the definition says so; every other no waits. */
-function isSpent({ refusal }: Attempt, definition: Remediation | undefined, ceiling: HealingMode): boolean {
+/**
+ * Refusals that lie in the definition use the rung up with all of its tries, for as long as the definition says so; every
+ * other no waits.
+ */
+function isSpent({ state, refusal }: Attempt, definition: Remediation | undefined, ceiling: HealingMode): boolean {
+  if (state !== 'refused') return false;
   if (!definition) return true;
   if (refusal === 'unconfigured') return definition.unset.length > 0;
   return (refusal === 'off' || refusal === 'observe') && strictest(definition.mode, ceiling) === refusal;

@@ -15,6 +15,8 @@ export interface HeartbeatPromise {
 export interface HeartbeatJudgement {
   readonly reason: Reason;
   readonly error?: string;
+  /** Epoch ms at which silence turns `ok` into `missed_heartbeat`; absent: never, or not `ok`. */
+  readonly turnsAt?: number;
 }
 
 /**
@@ -28,7 +30,9 @@ export function judgeHeartbeat(heard: HeardHeartbeat, promise: HeartbeatPromise,
   const overrun = judgeRun(heard, promise, now);
   if (overrun) return { reason: 'missed_heartbeat', error: overrun };
   const silence = judgeSilence(heard, promise, now);
-  return silence ? { reason: 'missed_heartbeat', error: silence } : { reason: 'ok' };
+  if (silence) return { reason: 'missed_heartbeat', error: silence };
+  const deadlines = [runDeadline(heard, promise), silenceDeadline(heard, promise)].filter((at) => at !== undefined);
+  return { reason: 'ok', ...(deadlines.length > 0 && { turnsAt: Math.min(...deadlines) }) };
 }
 
 /** A success clears the exit code, so that one other than 0 is of the last end. */
@@ -37,21 +41,36 @@ function reportedFailure({ lastKind, exitCode }: Heartbeat): string | undefined 
   return lastKind === 'fail' ? 'the job reported that it failed' : undefined;
 }
 
-function judgeRun(heard: HeardHeartbeat, { maxRunMs, graceMs }: HeartbeatPromise, now: number): string | undefined {
+function judgeRun(heard: HeardHeartbeat, promise: HeartbeatPromise, now: number): string | undefined {
+  const deadline = runDeadline(heard, promise);
+  if (deadline === undefined || now < deadline) return undefined;
+  const { lastStartAt = now } = heard.heartbeat;
+  const { maxRunMs = 0 } = promise;
+  return `the job started ${formatDuration(now - lastStartAt)} ago and has not ended within ${formatDuration(maxRunMs)}`;
+}
+
+/** undefined: no run is under way, or it may take as long as it wants. */
+function runDeadline(heard: HeardHeartbeat, { maxRunMs, graceMs }: HeartbeatPromise): number | undefined {
   const { lastKind, lastStartAt } = heard.heartbeat;
   if (maxRunMs === undefined || lastKind !== 'start' || lastStartAt === undefined) return undefined;
-  if (now < extended(lastStartAt + maxRunMs, graceMs, heard)) return undefined;
-  return `the job started ${formatDuration(now - lastStartAt)} ago and has not ended within ${formatDuration(maxRunMs)}`;
+  return extended(lastStartAt + maxRunMs, graceMs, heard);
 }
 
 function judgeSilence(heard: HeardHeartbeat, promise: HeartbeatPromise, now: number): string | undefined {
   const { lastSuccessAt, createdAt } = heard.heartbeat;
   const due = promise.dueAfter(lastSuccessAt ?? createdAt);
-  if (due === undefined || now < extended(due + promise.graceMs, promise.graceMs, heard)) return undefined;
+  if (due === undefined || now < (silenceDeadline(heard, promise) ?? Number.POSITIVE_INFINITY)) return undefined;
   const late = `due ${formatDuration(now - due)} ago, with a grace of ${formatDuration(promise.graceMs)}`;
   return lastSuccessAt === undefined
     ? `the job has never reported; its first ping was ${late}`
     : `the last success was ${formatDuration(now - lastSuccessAt)} ago; the next was ${late}`;
+}
+
+/** undefined: nothing is due ever. */
+function silenceDeadline(heard: HeardHeartbeat, { graceMs, dueAfter }: HeartbeatPromise): number | undefined {
+  const { lastSuccessAt, createdAt } = heard.heartbeat;
+  const due = dueAfter(lastSuccessAt ?? createdAt);
+  return due === undefined ? undefined : extended(due + graceMs, graceMs, heard);
 }
 
 /**

@@ -15,6 +15,7 @@ import { isActive, type LiveProbe, settle } from './live-probe.ts';
 import type { ResultBuffer } from './result-buffer.ts';
 import type { Runner } from './runner.ts';
 import { pushSample, resultOf, windowReader } from './samples.ts';
+import type { RunEnd } from './scheduler.ts';
 import { createStateLedger } from './state-ledger.ts';
 import type { Written } from './state-writer.ts';
 
@@ -44,9 +45,9 @@ export interface PipelineParts {
 
 export interface Pipeline {
   /** One run of a probe from start to stored verdict, or the one under way. Never rejects. */
-  runNow(name: string): Promise<{ readonly confirming: boolean }>;
+  runNow(name: string): Promise<RunEnd>;
   /** One run that begins now, after the one under way. Never rejects. */
-  runAfresh(name: string): Promise<{ readonly confirming: boolean }>;
+  runAfresh(name: string): Promise<RunEnd>;
   readonly dependencies: Dependencies;
   /** Probes whose state waits for the store. */
   unwritten(): Iterable<string>;
@@ -58,10 +59,7 @@ const QUIET = { confirming: false } as const;
 
 export function createPipeline(parts: PipelineParts): Pipeline {
   const { clock, log, meter, desk, results, run, live, wake, onChanged, redact, stopping } = parts;
-  const underWay = new Map<
-    string,
-    { readonly definition: Probe; readonly ended: Promise<{ readonly confirming: boolean }> }
-  >();
+  const underWay = new Map<string, { readonly definition: Probe; readonly ended: Promise<RunEnd> }>();
   const dependencies = createDependencies({
     clock,
     live,
@@ -73,7 +71,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     ...{ clock, desk, backlog: parts.backlog, dependencies, holdUntil: parts.holdUntil, onWritten: follow },
   });
 
-  function runNow(name: string): Promise<{ readonly confirming: boolean }> {
+  function runNow(name: string): Promise<RunEnd> {
     const shared = underWay.get(name);
     // A run of an earlier definition is not the run that was asked for: wait for its end, then run.
     if (shared)
@@ -85,15 +83,17 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     return ended;
   }
 
-  async function runOnce(name: string): Promise<{ readonly confirming: boolean }> {
+  async function runOnce(name: string): Promise<RunEnd> {
     const probe = live(name);
     if (!probe) return QUIET;
     const { targetRevision } = probe.definition;
     const observation = await parts.doubt(probe.definition, await run(probe.definition));
+    const { turnsAt } = observation;
     // Cut short by our own end, it says nothing about the target.
     if (stopping.aborted || !isWanted(probe, targetRevision)) return QUIET;
     try {
-      return await process(probe, observation);
+      const { confirming } = await process(probe, observation);
+      return { confirming, ...(turnsAt !== undefined && { turnsAt }) };
     } catch (error) {
       // The next verdict asks for the same again: nothing is lost but time.
       if (error instanceof RetryableError) log.warn('incident_not_followed', { probe: name, error });

@@ -70,6 +70,7 @@ export function createRunner(parts: RunnerParts): Runner {
       fields: output.fields,
       ...(output.error !== undefined && { error: redact(output.error).slice(0, ERROR_CHARS) }),
       ...(unknown && { unknown }),
+      ...(output.turnsAt !== undefined && { turnsAt: output.turnsAt }),
       ...(output.intervention && { intervention: output.intervention }),
     };
   };

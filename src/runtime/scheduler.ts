@@ -21,12 +21,20 @@ export interface ScheduledProbe {
   readonly lastRunAt?: number;
 }
 
+/** When a run wants to be followed sooner than on its phase. */
+export interface RunEnd {
+  /** Ask again after `retryEveryMs`. */
+  readonly confirming: boolean;
+  /** Wall clock: ask again then. */
+  readonly turnsAt?: number;
+}
+
 export interface SchedulerParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: Pick<Meter, 'scheduleDelay' | 'probeOverrun'>;
-  /** One run from start to stored verdict; never rejects. `confirming`: ask again after `retryEveryMs`. */
-  run(name: string): Promise<{ readonly confirming: boolean }>;
+  /** One run from start to stored verdict; never rejects. */
+  run(name: string): Promise<RunEnd>;
 }
 
 export interface Scheduler {
@@ -120,15 +128,15 @@ export function createScheduler({ clock, log, meter, run }: SchedulerParts): Sch
     entry.startedAt = now;
     underWay += 1;
     run(entry.probe.name).then(
-      ({ confirming }) => ended(entry, confirming),
+      (end) => ended(entry, end),
       (error: unknown) => {
         log.error('probe_run_threw', { probe: entry.probe.name, error });
-        ended(entry, false);
+        ended(entry, { confirming: false });
       },
     );
   }
 
-  function ended(entry: Entry, confirming: boolean): void {
+  function ended(entry: Entry, end: RunEnd): void {
     entry.running = false;
     underWay -= 1;
     const name = entry.probe.name;
@@ -136,12 +144,20 @@ export function createScheduler({ clock, log, meter, run }: SchedulerParts): Sch
     if (entry.again) {
       entry.again = false;
       paced.add(name);
-    } else if (confirming && entry.probe.retryEveryMs !== undefined) {
-      const retryAt = entry.startedAt + entry.probe.retryEveryMs;
-      if (retryAt < (wheel.dueAt(name) ?? Number.POSITIVE_INFINITY)) wheel.set(name, retryAt);
+    } else {
+      const followAt = followUpOf(entry, end);
+      if (followAt < (wheel.dueAt(name) ?? Number.POSITIVE_INFINITY)) wheel.set(name, followAt);
     }
     if (paced.size > 0) arm(clock.monotonic());
     arm(wheel.nextAt());
+  }
+
+  /** Monotonic; infinity: none is wanted. */
+  function followUpOf({ probe, startedAt }: Entry, { confirming, turnsAt }: RunEnd): number {
+    const retryAt =
+      confirming && probe.retryEveryMs !== undefined ? startedAt + probe.retryEveryMs : Number.POSITIVE_INFINITY;
+    if (turnsAt === undefined) return retryAt;
+    return Math.min(retryAt, clock.monotonic() + Math.max(TICK_MS, turnsAt - clock.now()));
   }
 
   /** The next regular time after now, on the phase; times slept through are left out. */

@@ -378,8 +378,8 @@ describe('the recipes', () => {
         json(response, { readyState: index < 3 ? 'BUILDING' : readyState });
       else json(response, {}, 404);
     });
-    const spec = await recipe('redeploy-on-vercel', {
-      ...{ VERCEL_API_URL: server.url, VERCEL_TOKEN: TOKEN, VERCEL_PROJECT: 'site', VERCEL_DEPLOYMENT_ID: 'dpl_1' },
+    const spec = await recipe('redeploy-task-os', {
+      ...{ VERCEL_API_URL: server.url, VERCEL_TOKEN: TOKEN, TASK_OS_PROJECT: 'site', TASK_OS_DEPLOYMENT: 'dpl_1' },
     });
     expect(await act(spec)).toMatchObject({ done });
   });

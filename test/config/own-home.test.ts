@@ -69,7 +69,12 @@ describe('.env.example', () => {
       if (name === 'SMTP_URL') return 'smtp://127.0.0.1:1';
       if (name === 'ALERT_FROM') return 'Brainstem <alerts@example.com>';
       if (name === 'ALERT_TO') return 'ana@example.com, Ben <ben@example.com>';
+      if (name.startsWith('POSTGRES') && name.endsWith('URL')) return 'postgres://value@127.0.0.1:1/value';
+      if (name === 'REDIS_URL') return 'redis://127.0.0.1:1';
       if (name.endsWith('URL')) return 'http://127.0.0.1:1';
+      if (name.endsWith('SERVER')) return '127.0.0.1:53';
+      if (/PERIOD|GRACE|LOOK_BACK/.test(name)) return '1h';
+      if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS/.test(name)) return '7';
       if (name.endsWith('PORT')) return '1234';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
       if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
@@ -114,8 +119,10 @@ describe('remove-old-logs.sh', () => {
       await expect(script(folder, '0')).rejects.toMatchObject({ code: expect.any(Number) });
     },
   );
+});
 
-  test('is executable, as remediations need it', async () => {
-    expect((await stat(join(ROOT, 'remediations/remove-old-logs.sh'))).mode & 0o111).toBe(0o111);
-  });
+test('every script is executable, as remediations need it', async () => {
+  const scripts = (await readdir(join(ROOT, 'remediations'))).filter((name) => name.endsWith('.sh'));
+  expect(scripts).toContain('remove-old-logs.sh');
+  for (const name of scripts) expect((await stat(join(ROOT, 'remediations', name))).mode & 0o111).toBe(0o111);
 });

@@ -53,6 +53,8 @@ describe('ladder', () => {
     expect(nextRung(single, [refused], remediationsWith('observe'), 'auto')).toBeUndefined();
     expect(nextRung(single, [refused], remediationsWith('auto'), 'observe')).toBeUndefined();
     expect(nextRung(single, [refused], remediationsWith('auto'), 'auto')).toBe('restart');
+    // Asked again it would say the same: all tries of the rung are used up at once.
+    expect(nextRung(ladder, [refused], remediationsWith('observe'), 'auto')).toBe('redeploy');
     const unset = new Map([['restart', aRemediation({ unset: ['HOST'] })]]);
     expect(nextRung(single, [{ ...refused, refusal: 'unconfigured' }], unset, 'auto')).toBeUndefined();
     expect(nextRung(single, [{ ...refused, refusal: 'unconfigured' }], remediations, 'auto')).toBe('restart');

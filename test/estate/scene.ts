@@ -107,6 +107,7 @@ export interface SeenIncident {
   readonly subject: string;
   readonly severity: string;
   readonly cause: string;
+  readonly opened_at: string;
   readonly resolved_at?: string;
   readonly resolution?: string;
   readonly parent_id?: number;

@@ -57,6 +57,27 @@ const startAfter = (at: number, started: number): Partial<Heartbeat> => ({
 const NEVER = 'missed_heartbeat: the job has never reported; its first ping was due 10m ago, with a grace of 10m';
 const LATE = 'missed_heartbeat: the last success was 1h10m ago; the next was due 10m ago, with a grace of 10m';
 
+describe('an answer of ok turns by itself', () => {
+  const turnsAt = (known: Partial<Heartbeat>, now: number, listeningSince = -1_000) => {
+    const heard = { heartbeat: inMs(known), listeningSince: listeningSince * MINUTE };
+    return (judgeHeartbeat(heard, hourly, now * MINUTE).turnsAt ?? Number.NaN) / MINUTE;
+  };
+
+  it('when the next success is overdue, and when a run takes too long', () => {
+    expect(turnsAt({}, 5)).toBe(70);
+    expect(turnsAt(success(100), 110)).toBe(170);
+    expect(turnsAt(startAfter(100, 110), 111)).toBe(140);
+  });
+
+  it('a grace after the listener was back, when it was away', () => {
+    expect(turnsAt(success(100), 172, 171)).toBe(181);
+  });
+
+  it('never, once it is missed: only a ping helps', () => {
+    expect(turnsAt(success(100), 170)).toBeNaN();
+  });
+});
+
 describe('a job', () => {
   it.each<[string, Row]>([
     ['never seen is due one period plus grace after its definition was loaded', { now: 69.99, expected: 'ok' }],
@@ -170,8 +191,9 @@ describe('the probe', () => {
     expect(await run({ period: '1h' }, known, 4_000)).toEqual({
       reason: 'ok',
       fields: { last_ping_s: 3, duration_ms: 250, exit_code: 0 },
+      turnsAt: 1_000 + 65 * MINUTE,
     });
-    expect(await run({ period: '1h' }, {}, 4_000)).toEqual({ reason: 'ok', fields: {} });
+    expect(await run({ period: '1h' }, {}, 4_000)).toEqual({ reason: 'ok', fields: {}, turnsAt: 65 * MINUTE });
   });
 
   it('follows a calendar in its time zone, also over a change of the clocks', async () => {

@@ -8,6 +8,7 @@ let scheduler: Scheduler;
 let starts: { name: string; at: number }[];
 let overruns: string[];
 let confirming: boolean;
+let turnsAt: number | undefined;
 let runMs: number;
 let monotonic: () => number;
 
@@ -18,14 +19,16 @@ beforeEach(() => {
   });
   const origin = performance.now();
   monotonic = () => performance.now() - origin;
-  [starts, overruns, confirming, runMs] = [[], [], false, 10];
+  [starts, overruns, confirming, turnsAt, runMs] = [[], [], false, undefined, 10];
   scheduler = createScheduler({
     clock: { now: () => Date.now(), monotonic },
     log: { debug() {}, info() {}, warn() {}, error() {}, child: () => expect.fail('no child log is used') },
     meter: { scheduleDelay() {}, probeOverrun: (probe) => overruns.push(probe) },
     run(name) {
       starts.push({ name, at: monotonic() });
-      return new Promise((resolve) => setTimeout(() => resolve({ confirming }), runMs));
+      return new Promise((resolve) =>
+        setTimeout(() => resolve({ confirming, ...(turnsAt !== undefined && { turnsAt }) }), runMs),
+      );
     },
   });
 });
@@ -91,6 +94,25 @@ describe('scheduler', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     const last = startsOf('web').at(-1) as number;
     expect(Math.abs(last - untilPhase('web', 60_000, WALL) - 60_000)).toBeLessThanOrEqual(50);
+  });
+
+  it('asks again when an answer turns by the passing of time, without moving the phase', async () => {
+    turnsAt = WALL + 31_000;
+    scheduler.set([every('job', 3_600_000)]);
+    await vi.advanceTimersByTimeAsync(30_990);
+    expect(startsOf('job')).toHaveLength(1);
+    turnsAt = undefined;
+    await vi.advanceTimersByTimeAsync(110);
+    expect(startsOf('job')).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(Math.abs((startsOf('job').at(-1) as number) - untilPhase('job', 3_600_000, WALL))).toBeLessThanOrEqual(50);
+  });
+
+  it('asks no more than once a tick when an answer has not turned at the time that was told', async () => {
+    turnsAt = WALL - 1;
+    scheduler.set([every('job', 3_600_000)]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(startsOf('job').length).toBeLessThanOrEqual(20);
   });
 
   it('runs a known probe soon after a restart when its last result is older than its interval', async () => {

@@ -1,0 +1,95 @@
+/** The estate's own definitions on a real HTTP server that answers as the applications and platforms do. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { afterEach, expect, it } from 'vitest';
+import { fixesOf, untilAllUp, untilStory } from '../estate/docker-scene.ts';
+import { close, listen, readBody } from '../estate/faults.ts';
+import { type OwnEstate, startOwnEstate } from '../estate/own-estate.ts';
+import { type SeenStory, untilState } from '../estate/scene.ts';
+
+/** Made up at run time. */
+const KEY = ['a', 'made', 'up', 'key'].join('-');
+const ROUTES = ['auth', 'customers', 'jobs', 'estimates', 'invoices', 'inventory', 'equipment', 'workflows', 'ai'];
+
+/** What can be broken, each by itself. */
+const world = { backend: 'operational', version: '2.0.1', storageLoses: false, cacheControl: 'max-age=60', deploys: 0 };
+const objects = new Map<string, string>();
+const server = createServer((request, response) => void answer(request, response));
+
+let estate: OwnEstate | undefined;
+
+afterEach(async () => {
+  await estate?.close();
+  await close(server);
+});
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = new URL(request.url ?? '', 'http://127.0.0.1').pathname;
+  const json = (value: unknown, status = 200) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+  const mayEnter = request.headers.authorization === `Bearer ${KEY}`;
+  if (path === '/api/v1/health') return void json({ status: world.backend, version: world.version });
+  if (path.startsWith('/api/v1/')) return void json({ detail: 'Not authenticated' }, 401);
+  if (path.startsWith('/storage/')) return void (mayEnter ? await store(request, response) : json({}, 403));
+  if (path.startsWith('/api/dashboards/')) return void json({ dashboard: { panels: [{}] } }, mayEnter ? 200 : 401);
+  if (path === '/asset.js') {
+    return void response.writeHead(200, { 'cache-control': world.cacheControl, 'x-vercel-cache': 'HIT' }).end('1');
+  }
+  if (path === '/hook') {
+    world.deploys += 1;
+    world.backend = 'operational';
+    return void json({ deploy: { id: 'dep-1' } });
+  }
+  if (path === '/v1/services/srv-1/deploys/dep-1') return void json({ status: 'live' });
+  if (path === '/page') return void response.end('<html>Welcome, roofers</html>');
+  json(path === '/api/health' ? { database: 'ok' } : {}, path === '/api/health' ? 200 : 404);
+}
+
+async function store(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = request.url ?? '';
+  if (request.method === 'POST') {
+    const text = await readBody(request);
+    objects.set(path, world.storageLoses ? '' : text);
+    response.end('{}');
+    return;
+  }
+  const text = objects.get(path);
+  response.writeHead(text === undefined ? 404 : 200).end(text);
+}
+
+it('applications, storage and edge are up as they should be, and each fault is the incident of one probe', {
+  timeout: 240_000,
+}, async () => {
+  const url = `http://127.0.0.1:${await listen(server)}`;
+  estate = await startOwnEstate({
+    BACKEND_URL: url,
+    BACKEND_VERSION: '2.0.1',
+    ...{ RENDER_DEPLOY_HOOK_URL: `${url}/hook`, RENDER_SERVICE_ID: 'srv-1' },
+    ...{ RENDER_API_URL: url, RENDER_API_KEY: KEY },
+    ...{ MYROOFGENIUS_URL: `${url}/page`, MYROOFGENIUS_TEXT: 'roofers' },
+    ...{ SUPABASE_URL: url, SUPABASE_KEY: KEY, STORAGE_BUCKET: 'checks', CDN_URL: `${url}/asset.js` },
+    ...{ GRAFANA_URL: url, GRAFANA_TOKEN: KEY, GRAFANA_DASHBOARD_UID: 'estate' },
+  });
+  const { daemon } = estate;
+  const pages = ['myroofgenius', 'storage-write', 'storage-read', 'cdn', 'grafana-health', 'grafana-dashboard'];
+  await untilAllUp(daemon, ['backend-api', ...ROUTES.map((route) => `backend-${route}`), ...pages]);
+
+  world.storageLoses = true;
+  expect((await untilStory(daemon, 'storage-read', 'open', () => true)).cause).toContain('written by brainstem');
+  world.cacheControl = 'no-store';
+  expect((await untilStory(daemon, 'cdn', 'open', () => true)).cause).toContain('cache-control');
+  world.version = '2.0.0';
+  await untilState(daemon, 'backend-api', 'degraded');
+  world.version = '2.0.1';
+  await untilState(daemon, 'backend-api', 'up');
+
+  // There is no container here: the ladder goes on to the deploy.
+  world.backend = 'broken';
+  await untilStory(daemon, 'backend-api', 'deployed again', (begun) => fixesOf(begun).length > 0);
+  const isHealed = ({ healed_by }: SeenStory) => healed_by !== undefined;
+  const story = await untilStory(daemon, 'backend-api', 'healed', isHealed);
+  expect(story.attempts.map(({ remediation, state }) => [remediation, state])).toEqual([
+    ['redeploy-on-render', 'healed'],
+    ['restart-backend', 'refused'],
+  ]);
+  expect(world.deploys).toBe(1);
+});
