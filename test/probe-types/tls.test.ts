@@ -7,6 +7,9 @@ import { type Authority, createAuthority, type KeyPair } from '../estate/hostile
 import { startNameServer } from '../estate/hostile-names.ts';
 import { closedPort, deafPort, drip, listen, probe, serveRaw } from '../estate/hostile-network.ts';
 
+/** The first line of a PEM text, and nothing behind it. */
+const pem = (what: string) => `-----BEGIN ${what}-----`;
+
 const ask = (spec: Record<string, unknown>, options = {}) =>
   probe(tls, tls.spec.parse({ host: '127.0.0.1', ...spec }) as never, options);
 
@@ -187,7 +190,7 @@ describe('definition', () => {
     [{}, 'host', /./],
     [{ host: 'x', port: 0 }, 'port', /./],
     [{ host: 'x', cert: '/a.pem' }, '', /belong together/],
-    [{ host: 'x', cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY-----' }, '', /is not usable/],
+    [{ host: 'x', cert: pem('CERTIFICATE'), key: pem('PRIVATE KEY') }, '', /is not usable/],
     [{ host: 'x', ca: 'nonsense' }, 'ca', /neither PEM/],
   ])('%j is refused', (spec, path, message) => {
     const issues = tls.spec.safeParse(spec).error?.issues ?? [];

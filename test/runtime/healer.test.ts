@@ -211,7 +211,9 @@ describe('the page', () => {
     await house.start(homeOf({ probes: [{ ...WEB, pageAfterMs: 60_000 }] }));
     await house.until(() => house.open('web')?.exhausted);
     await house.until(() => house.kinds().includes('opened'));
-    expect(house.kinds().filter((kind) => kind === 'opened')).toHaveLength(1);
+    // One event; the clock that was set forward may make a slow delivery seem lost, and repeat it.
+    const opened = house.heard.filter(({ alert }) => alert.kind === 'opened');
+    expect(new Set(opened.map(({ alert }) => alert.eventId)).size).toBe(1);
   });
 
   it('that is held tells whoever would have been woken that somebody is on it, and when it is over', async () => {
