@@ -132,7 +132,17 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     return routed.map(({ notifier }) => notifier).filter((notifier) => only === undefined || only.has(notifier));
   }
 
-  return async function announce(queries, announcement) {
+  /** People believe that it is over, because it flaps; that it is worse than they ever heard may not wait. */
+  async function gotWorse(queries: StoreQueries, { incident, ...rest }: Announcement): Promise<Announcement> {
+    const { withheld: _owed, withheldBy: _by, ...open } = incident;
+    await queries.updateIncident(open);
+    return { ...rest, kind: 'reopened', incident: open };
+  }
+
+  return async function announce(queries, given) {
+    const urgent =
+      given.kind === 'escalated' && given.incident.withheldBy === 'flapping' && silenceOf(given.incident) === undefined;
+    const announcement = urgent ? await gotWorse(queries, given) : given;
     const { kind, incident } = announcement;
     const now = clock.now();
     const silence = KEPT_BACK.has(kind) ? silenceOf(incident) : undefined;
@@ -140,7 +150,7 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     if (silence || (KEPT_BACK.has(kind) && incident.withheld !== undefined))
       return withhold(queries, announcement, silence, now);
     const told = CHANGES.has(kind) ? await flapping.told(queries, incident.id) : [];
-    if (MAY_WAIT.has(kind) && flapping.until(told) !== undefined) return dampen(queries, announcement, told);
+    if (!urgent && MAY_WAIT.has(kind) && flapping.until(told) !== undefined) return dampen(queries, announcement, told);
     const quietUntil = CHANGES.has(kind) ? flapping.until([{ kind, at: now }, ...told]) : undefined;
     const alert = await compose(queries, { ...announcement, ...(quietUntil !== undefined && { quietUntil }) }, now);
     for (const notifier of await recipients(queries, announcement, alert.severity)) {

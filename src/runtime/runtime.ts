@@ -100,6 +100,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ configuration: current, onLost: parts.onLost },
     down: () => untold(probes.all(), desk),
     async reread() {
+      await silences.load();
       await desk.load();
       await switches.reload();
     },
@@ -245,6 +246,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     alerter.wake();
     await takeUp();
     askAgain();
+    // Definitions may have changed meanwhile.
+    await healer.reconsider();
   }
 
   /** What was not judged while we were blind. */
@@ -282,9 +285,10 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       alerter.start();
       healer.start();
       askAgain();
-      const remind = { silenceOf: silences.of, storeUp: () => outage() === undefined };
+      const storeUp = () => outage() === undefined;
+      const remind = { silenceOf: silences.of, storeUp };
       background.push(startReminders({ store, clock, log, desk, configuration: current, ...remind }));
-      background.push(startWithheld({ store, log, desk, flapping, silences }));
+      background.push(startWithheld({ store, log, desk, flapping, silences, storeUp }));
       background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));
       background.push(refresh());
@@ -312,6 +316,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       await watchdog.stop();
       await scheduler.stop();
       targets.stop();
+      // Runs that our own end cuts short say nothing about the network.
+      vantage.stop();
       stopping.abort(new DOMException('the daemon stops', 'AbortError'));
       const patience = setTimeout(() => acting.abort(new DOMException('the daemon stops', 'AbortError')), DRAIN_MS);
       await healer.stop();
@@ -321,7 +327,6 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       for (const part of background) await part.stop();
       switches.stop();
       selfWatch.stop();
-      vantage.stop();
       await results.stop();
       await alerter.stop();
       await keeper.stop();

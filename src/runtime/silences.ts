@@ -89,19 +89,21 @@ export function createSilences({ store, clock, log, configuration }: SilencesPar
       await queries.addAudit({ at: now, actor: by, action: 'expire', subject: `silence ${id}`, detail: '' });
       return true;
     });
+    // Ended now, or before, or unknown: it keeps nothing back, whatever becomes of the answer.
+    kept = kept.filter((each) => each.silence.id !== id);
     const silence = await store.silence(id);
     if (!silence) throw new NotFoundError('silence_unknown', `there is no silence ${id}`);
     if (!ended) throw new ConflictError('silence_over', `silence ${id} is over already`);
-    kept = kept.filter((each) => each.silence.id !== id);
     log.info('silence_expired', { silence: id, by });
     return silence;
   }
 
   return {
-    async load() {
-      const rows = await store.silences({ endingAfter: clock.now(), limit: MOST });
-      kept = rows.map((silence) => ({ silence, matchers: parseMatchers(silence.matchers) }));
-    },
+    load: () =>
+      serial(async () => {
+        const rows = await store.silences({ endingAfter: clock.now(), limit: MOST });
+        kept = rows.map((silence) => ({ silence, matchers: parseMatchers(silence.matchers) }));
+      }),
     current: () => current().map(({ silence }) => silence),
     of(incident) {
       if (kept.length === 0) return undefined;

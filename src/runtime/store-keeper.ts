@@ -61,7 +61,10 @@ export function createStoreKeeper(parts: StoreKeeperParts): StoreKeeper {
     const lost = outage.superseded
       ? new PermanentError('brain_superseded', outage.error)
       : new PermanentError('store_lost', `the store is lost: ${outage.error}`);
-    void teller.lastWords(LAST_WORDS_MS).finally(() => onLost(lost));
+    void teller
+      .lastWords(LAST_WORDS_MS)
+      .catch((error: unknown) => log.error('store_outage_not_told', { error }))
+      .finally(() => onLost(lost));
   }
 
   async function putOnRecord({ since }: Outage): Promise<void> {
@@ -77,8 +80,10 @@ export function createStoreKeeper(parts: StoreKeeperParts): StoreKeeper {
     onAway,
     onBack(outage) {
       recording = putOnRecord(outage).catch((error: unknown) => log.error('self_incident_not_stored', { error }));
-      writeRest().catch((error: unknown) => log.warn('kept_writes_wait', { error }));
-      onBack();
+      // What was left in the middle is known only when all that has ended is written.
+      writeRest()
+        .then(onBack)
+        .catch((error: unknown) => log.warn('kept_writes_wait', { error }));
     },
   });
 

@@ -86,6 +86,8 @@ export function createSwitches({ store, clock, log, freezeFile, onChanged }: Swi
       row = freeze;
       try {
         await audited('freeze', 'healing', by, why, (queries) => queries.freeze(freeze));
+        // It may have been read again just before.
+        row = freeze;
       } catch (error) {
         if (!(error instanceof RetryableError)) throw error;
         row = before;

@@ -130,7 +130,7 @@ export function createVantage(parts: VantageParts): Vantage {
 
   return {
     async doubt(definition, observation) {
-      if (!isOfTheNetwork(observation.reason) || !isRemote(definition, observation)) return observation;
+      if (stopped || !isOfTheNetwork(observation.reason) || !isRemote(definition, observation)) return observation;
       const asked = probes();
       if (asked.length === 0) return observation;
       if (!blind) {

@@ -82,7 +82,8 @@ export function createWatchdog({ clock, log, meter, vitalSigns, onFailing }: Wat
   return {
     follow(settings) {
       const wanted = JSON.stringify(settings);
-      if (wanted === current?.settings) return;
+      // Also at the start: an earlier process may have left its trouble open.
+      if (settings !== undefined && wanted === current?.settings) return;
       const before = end();
       if (settings === undefined) return onFailing(undefined);
       const stop = new AbortController();

@@ -16,11 +16,14 @@ export interface WithheldParts {
   readonly desk: IncidentDesk;
   readonly flapping: Flapping;
   readonly silences: Silences;
+  /** While it is away nothing can be marked as told. */
+  storeUp(): boolean;
 }
 
 const LOOK_MS = 1_000;
 
-export function startWithheld({ store, log, desk, flapping, silences }: WithheldParts): { stop(): Promise<void> } {
+export function startWithheld(parts: WithheldParts): { stop(): Promise<void> } {
+  const { store, log, desk, flapping, silences, storeUp } = parts;
   let looking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
     looking = looking.then(look).catch((error: unknown) => log.error('withheld_not_told', { error }));
@@ -39,6 +42,7 @@ export function startWithheld({ store, log, desk, flapping, silences }: Withheld
   }
 
   async function look(): Promise<void> {
+    if (!storeUp()) return;
     for (const incident of desk.open().filter(isDue)) if (await isSteady(incident)) await tell(incident);
     for (const incident of desk.endsWithheld()) if (await isSteady(incident)) await desk.tellEnd(incident.id);
   }

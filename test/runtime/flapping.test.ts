@@ -1,5 +1,6 @@
 /** An incident that opens and ends again and again is told three times in ten minutes, and then what is so. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Condition } from '../../src/model.ts';
 import { type HomeFacts, openRuntime, type RuntimeHouse } from './runtime-house.ts';
 
 const MINUTE = 60_000;
@@ -103,4 +104,37 @@ it('the end of one is told although another is open by then, and the other goes 
   await go('up');
   await house.until(() => house.kinds().length === 6);
   expect(await house.store.incident(second as number)).toMatchObject({ resolution: 'recovered' });
+}, 60_000);
+
+it('what people believe over, and is worse now than they ever heard, does not wait', async () => {
+  let slow = false;
+  const quick: Condition = {
+    ...{ source: 'quick', location: { file: 'probes/web.yaml', line: 1, column: 1 }, paths: [], windows: [] },
+    evaluate: () => ({ outcome: slow ? 'false' : 'true', detail: '' }),
+  };
+  const probe = { name: 'web', failAfter: 1, recoverAfter: 1, relapseMs: 15 * MINUTE };
+  await house.start({
+    probes: [{ ...probe, severity: 'critical', warn: [quick] }],
+    flapping: { count: 2, windowMs: 10 * MINUTE },
+  });
+  const turn = async (to: boolean) => {
+    slow = to;
+    await house.until(() => house.state('web') === (to ? 'degraded' : 'up'));
+  };
+  for (const to of [true, false, true]) await turn(to);
+  await look();
+  expect(house.kinds()).toEqual(['opened', 'resolved']);
+  await go('down');
+  await house.until(() => house.kinds().length > 2);
+  expect(house.kinds()).toEqual(['opened', 'resolved', 'reopened']);
+  expect(house.heard.at(-1)?.alert).toMatchObject({
+    severity: 'critical',
+    text: expect.stringMatching(/^Web is down/),
+  });
+  expect(house.open('web')?.withheld).toBeUndefined();
+  slow = false;
+  await go('up');
+  house.clock.jump(11 * MINUTE);
+  await house.until(() => house.kinds().length > 3);
+  expect(house.kinds().at(-1)).toBe('resolved');
 }, 60_000);
