@@ -73,7 +73,7 @@ function homeOf(command: Command): string {
 
 function addDaemon(program: Command, io: CliIo, parts: ProgramParts, exit: Exit): void {
   const command = program.command('run').description('run the daemon, in the foreground');
-  example(command, 'brainstem run', 'brainstem run --home /etc/brainstem').action(async () => {
+  example(command, 'brainstem run', 'brainstem run --home /var/lib/brainstem').action(async () => {
     const { run } = await import('./run.ts');
     exit(await run({ ...parts, home: homeOf(command) }, io));
   });
@@ -112,7 +112,7 @@ function addDefinitionCommands(program: Command, io: CliIo, exit: Exit): void {
   });
 
   const doctor = program.command('doctor').description('what keeps this home from working, and what is left to set');
-  example(doctor, 'brainstem doctor', 'brainstem doctor --home /etc/brainstem')
+  example(doctor, 'brainstem doctor', 'brainstem doctor --home /var/lib/brainstem')
     .option('--json', 'print the findings as JSON', false)
     .action(async ({ json }: { json: boolean }) => {
       const command = await import('./doctor.ts');

@@ -45,7 +45,7 @@ function addRestore(program: Command, io: CliIo, clock: Clock, exit: Exit): void
   example(
     command,
     'brainstem restore /var/backups/brainstem.gz',
-    'brainstem restore brainstem.gz --home /etc/brainstem --force',
+    'brainstem restore brainstem.gz --home /var/lib/brainstem --force',
     '',
     'All of it is restored, into the store that brainstem.yml names, or nothing is changed.',
   )

@@ -110,6 +110,7 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
 
   async function healed(attempt: Attempt, text: string): Promise<Attempt> {
     const { id, incidentId } = attempt;
+    report(attempt);
     measure(attempt);
     const at = clock.now();
     const note = async () => {
