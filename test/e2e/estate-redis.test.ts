@@ -22,9 +22,9 @@ const password = ['never', 'to', 'be', 'seen'].join('@/%:');
 
 /** A server with a user that may do no more than the definitions need. */
 async function watch(settings: readonly string[] = [], more: Readonly<Record<string, string>> = {}) {
-  server = await startRedis(settings);
   const rights = ['~*', '+info', '+ping', '+scan', '+memory|purge', '+select'];
-  await server.cli('ACL', 'SETUSER', 'brainstem', 'on', `>${password}`, ...rights);
+  // In its configuration: it is there again when the server is.
+  server = await startRedis(['--user', 'brainstem', 'on', `>${password}`, ...rights, ...settings]);
   estate = await startOwnEstate({
     REDIS_URL: `redis://brainstem:${encodeURIComponent(password)}@127.0.0.1:${server.port}/0`,
     REDIS_HOST: '127.0.0.1',
@@ -56,7 +56,7 @@ describe('a Redis', { timeout: 120_000 }, () => {
     // Expired keys stay until somebody comes by: what a server that is too busy to tidy up looks like.
     await server.cli('DEBUG', 'SET-ACTIVE-EXPIRE', '0');
     for (let key = 0; key < 100; key += 1) await server.cli('SET', `alive:${key}`, 'x');
-    await server.cli('EVAL', FILL, '0');
+    await server.cli('EVAL', fill(100), '0');
     const story = await untilStory(daemon, 'redis-memory', 'healed', ({ healed_by }) => healed_by !== undefined);
     expect(story).toMatchObject({ severity: 'critical', healed_by: 'purge-redis-memory' });
     expect(story.attempts.map(({ state }) => state)).toEqual(['healed']);
@@ -69,7 +69,7 @@ describe('a Redis', { timeout: 120_000 }, () => {
 
   it('at its memory limit keeps every key that is alive when it is purged', async () => {
     const { daemon } = await watch(['--maxmemory', '8mb', '--maxmemory-policy', 'noeviction']);
-    await server.cli('EVAL', FILL.replace('1500', '3600000'), '0');
+    await server.cli('EVAL', fill(3_600_000), '0');
     const keys = await server.cli('DBSIZE');
     const isPurged = ({ attempts }: SeenStory) => attempts[0]?.state === 'verifying';
     const story = await untilStory(daemon, 'redis-memory', 'purged', isPurged);
@@ -92,11 +92,11 @@ describe('a Redis', { timeout: 120_000 }, () => {
   });
 });
 
-/** Writes values of 1 kB that live for 1.5 s until Redis takes no more. */
-const FILL = `
+/** Writes values of 1 kB that live so long, until Redis takes no more. */
+const fill = (expiryMs: number) => `
   local value = string.rep('x', 1000)
   for key = 1, 20000 do
-    local reply = redis.pcall('SET', 'filling:' .. key, value, 'PX', 1500)
+    local reply = redis.pcall('SET', 'filling:' .. key, value, 'PX', ${expiryMs})
     if type(reply) == 'table' and reply.err then return key end
   end
   return redis.error_reply('never full')
