@@ -52,6 +52,12 @@ async function createContainers(): Promise<void> {
     await create(name, ...POLITE);
 }
 
+/** Those of the repository that its docker.yaml names, by their files. */
+async function ownRemediations(...names: readonly string[]): Promise<Record<string, string>> {
+  const files = names.map((name) => `remediations/${name}.yaml`);
+  return Object.fromEntries(await Promise.all(files.map(async (file) => [file, await readFile(file, 'utf8')])));
+}
+
 beforeAll(async () => {
   const watched = [
     ...BREAKABLE.map((name) => ({ name })),
@@ -61,7 +67,7 @@ beforeAll(async () => {
   ];
   scene = await setDockerScene(watched, 'behind', {
     'probes/docker.yaml': await readFile('probes/docker.yaml', 'utf8'),
-    'remediations/docker.yaml': await readFile('remediations/docker.yaml', 'utf8'),
+    ...(await ownRemediations('docker', 'postgres', 'redis')),
   });
   await createContainers();
   daemon = await scene.start({ environment });
