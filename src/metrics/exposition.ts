@@ -22,30 +22,39 @@ export interface ExpositionParts {
 }
 
 export interface Exposition {
-  render(format: Format): Promise<{ readonly contentType: string; readonly body: Buffer }>;
+  render(format: Format): Promise<Scrape>;
 }
 
-/** By how much a scrape may be larger than the one before without its buffer having to grow. */
-const SPARE_BYTES = 64 * 2 ** 10;
+export interface Scrape {
+  readonly contentType: string;
+  readonly body: Buffer;
+  /** `body` was sent: its memory may serve the next scrape. Left out, it is only collected later. */
+  release(): void;
+}
 
-/** Renders scrapes. A scrape reads one snapshot of the views, and yields to the event loop every 5 ms. */
+/** Renders scrapes. A scrape reads one snapshot of the views, and yields to the event loop in between. */
 export function createExposition(parts: ExpositionParts): Exposition {
   const labels = createProbeLabels(parts.redact);
   const families = probeFamilies(parts.probeTypes, reportOnce(parts.log));
   let declaredRevision = '';
-  let lastBytes = 0;
+  // Fresh megabytes at each scrape drive the collector: they cost more than writing them.
+  let spare: Buffer | undefined;
   return {
     async render(format) {
       const configuration = parts.views.configuration();
       if (configuration.revision !== declaredRevision) parts.instruments.declare(configuration);
       declaredRevision = configuration.revision;
-      const writer = new ExpositionWriter(format, parts.clock, lastBytes + SPARE_BYTES);
+      const writer = new ExpositionWriter(format, parts.clock, spare);
+      // Another scrape that begins meanwhile gets a buffer of its own.
+      spare = undefined;
       await writeProbes(writer, parts, labels, families);
       writeDaemon(writer, parts);
       await writeInstruments(writer, parts.instruments);
-      const body = writer.finish();
-      lastBytes = body.length;
-      return { contentType: CONTENT_TYPES[format], body };
+      const { text, buffer } = writer.finish();
+      const release = () => {
+        spare = buffer;
+      };
+      return { contentType: CONTENT_TYPES[format], body: text, release };
     },
   };
 }
@@ -59,7 +68,7 @@ export function createStandbyExposition({
     async render(format) {
       const writer = new ExpositionWriter(format, clock);
       await writeInstruments(writer, instruments);
-      return { contentType: CONTENT_TYPES[format], body: writer.finish() };
+      return { contentType: CONTENT_TYPES[format], body: writer.finish().text, release() {} };
     },
   };
 }

@@ -106,7 +106,7 @@ function writeStates({ probe, state }: ProbeView, { writer, labels }: FamilyCont
   }
 }
 
-const STATE_LABELS = STATE_NAMES.map((state) => [state, renderLabels({ state })] as const);
+const STATE_LABELS = STATE_NAMES.map((state) => [state, Buffer.from(renderLabels({ state }))] as const);
 
 function typeFamilies(types: ProbeTypes, failed: Failed): ProbeFamily<ReportingView>[] {
   const byName = new Map<string, Map<string, SeriesFamily>>();

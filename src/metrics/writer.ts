@@ -24,7 +24,10 @@ const BYTES_PER_UNIT = 3;
 const FIRST_CAPACITY = 64 * 2 ** 10;
 /** Room for a value and what stands around it; no number is longer than 25 characters. */
 const VALUE_BYTES = 32;
-const [OPEN, COMMA, CLOSE, SPACE, NEWLINE] = [0x7b, 0x2c, 0x7d, 0x20, 0x0a];
+const [OPEN, COMMA, CLOSE, SPACE, NEWLINE, ZERO] = [0x7b, 0x2c, 0x7d, 0x20, 0x0a, 0x30];
+
+/** Labels in the form of a line: as text, or, where they come up again, as the bytes of it. */
+export type Rendered = string | Uint8Array;
 
 /**
  * Writes lines into one buffer; `breathe` lets the event loop run whenever a slice is over. Nothing is gathered as strings:
@@ -35,14 +38,17 @@ export class ExpositionWriter {
   readonly #clock: Clock;
   #buffer: Buffer;
   #length = 0;
+  /** The name of the last sample, and its bytes: the lines of a family follow one another. */
+  #name = '';
+  #nameBytes: Uint8Array = new Uint8Array();
   #sliceStartedAt: number;
   #lines = 0;
 
-  /** @param capacity bytes that the text will take, as far as is known. */
-  constructor(format: Format, clock: Clock, capacity = FIRST_CAPACITY) {
+  /** @param buffer written over, and replaced by a larger one when it is full. */
+  constructor(format: Format, clock: Clock, buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_CAPACITY)) {
     this.#format = format;
     this.#clock = clock;
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(capacity, FIRST_CAPACITY));
+    this.#buffer = buffer;
     this.#sliceStartedAt = clock.monotonic();
   }
 
@@ -52,20 +58,19 @@ export class ExpositionWriter {
     this.#write(`# HELP ${family} ${escapeHelp(help, this.#format)}\n# TYPE ${family} ${type}\n`);
   }
 
-  /** One sample; `labels` and `more` are rendered already, the ones that come up again as bytes. */
-  sample(name: string, value: number, labels: string | Uint8Array = '', more = ''): void {
+  /** One sample; what `more` holds follows what `labels` holds. */
+  sample(name: string, value: number, labels: Rendered = '', more: Rendered = ''): void {
     this.#reserve(name.length + (labels.length + more.length) * BYTES_PER_UNIT + VALUE_BYTES);
-    this.#ascii(name);
+    this.#bytes(this.#bytesOf(name));
     if (labels.length + more.length > 0) {
       this.#byte(OPEN);
-      if (typeof labels === 'string') this.#length += this.#buffer.write(labels, this.#length);
-      else this.#bytes(labels);
-      if (labels.length > 0 && more !== '') this.#byte(COMMA);
-      if (more !== '') this.#length += this.#buffer.write(more, this.#length);
+      this.#rendered(labels);
+      if (labels.length > 0 && more.length > 0) this.#byte(COMMA);
+      this.#rendered(more);
       this.#byte(CLOSE);
     }
     this.#byte(SPACE);
-    this.#ascii(formatValue(value));
+    this.#value(value);
     this.#byte(NEWLINE);
   }
 
@@ -81,9 +86,10 @@ export class ExpositionWriter {
     });
   }
 
-  finish(): Buffer {
+  /** The text, and the buffer in which it lies. */
+  finish(): { readonly text: Buffer; readonly buffer: Buffer } {
     if (this.#format === 'openmetrics') this.#write('# EOF\n');
-    return this.#buffer.subarray(0, this.#length);
+    return { text: this.#buffer.subarray(0, this.#length), buffer: this.#buffer };
   }
 
   #write(text: string): void {
@@ -91,8 +97,22 @@ export class ExpositionWriter {
     this.#length += this.#buffer.write(text, this.#length);
   }
 
-  #ascii(text: string): void {
-    this.#length += this.#buffer.write(text, this.#length, 'latin1');
+  #bytesOf(name: string): Uint8Array {
+    if (name === this.#name) return this.#nameBytes;
+    this.#name = name;
+    this.#nameBytes = Buffer.from(name, 'latin1');
+    return this.#nameBytes;
+  }
+
+  #rendered(labels: Rendered): void {
+    if (typeof labels !== 'string') this.#bytes(labels);
+    else if (labels !== '') this.#length += this.#buffer.write(labels, this.#length);
+  }
+
+  /** Most values are one digit: a state, a flag, a count that stays at 0. */
+  #value(value: number): void {
+    if (value >= 0 && value <= 9 && Number.isInteger(value)) this.#byte(ZERO + value);
+    else this.#length += this.#buffer.write(formatValue(value), this.#length, 'latin1');
   }
 
   #bytes(bytes: Uint8Array): void {

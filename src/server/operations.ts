@@ -76,7 +76,8 @@ export async function scrape(
   reply: FastifyReply,
   { metrics }: Pick<ServerParts, 'metrics'>,
 ): Promise<FastifyReply> {
-  const { contentType, body } = await metrics.render(metricsFormat(request.headers.accept));
+  const { contentType, body, release } = await metrics.render(metricsFormat(request.headers.accept));
+  reply.raw.once('close', release);
   reply.type(contentType).header('vary', 'accept, accept-encoding');
   if (!acceptsGzip(request.headers['accept-encoding'])) return reply.send(body);
   return reply.header('content-encoding', 'gzip').send(await compress(body, { level: constants.Z_BEST_SPEED }));

@@ -21,7 +21,10 @@ export interface ServerParts {
 }
 
 export interface MetricsSource {
-  render(format: 'text' | 'openmetrics'): Promise<{ readonly contentType: string; readonly body: Buffer }>;
+  /** `release` when `body` was sent, so that its memory serves the next scrape. */
+  render(
+    format: 'text' | 'openmetrics',
+  ): Promise<{ readonly contentType: string; readonly body: Buffer; release(): void }>;
 }
 
 interface RouteHead {

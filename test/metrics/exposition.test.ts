@@ -79,7 +79,7 @@ function build(secret = 'nothing-to-hide') {
     redact: (text) => text.replaceAll(secret, '[redacted]'),
   });
   const scrape = async (format: 'text' | 'openmetrics' = 'text') => (await exposition.render(format)).body.toString();
-  return { ...instruments, scrape };
+  return { ...instruments, scrape, render: exposition.render };
 }
 
 const lines = (body: string, start: string) => body.split('\n').filter((line) => line.startsWith(start));
@@ -357,6 +357,30 @@ describe('the text', () => {
     const input = [...new Set(heads)].join('');
     const { status: exit, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
     expect([exit, stdout, stderr]).toEqual([0, '', '']);
+  });
+});
+
+describe('the memory of a scrape', () => {
+  test('serves the next one when it was sent, and never another before', async () => {
+    world.probes = [view(probe('web'))];
+    const { render } = build();
+    const sent = await render('text');
+    sent.release();
+    const next = await render('text');
+    expect(next.body.buffer).toBe(sent.body.buffer);
+    const text = next.body.toString();
+    const [one, another] = await Promise.all([render('text'), render('text')]);
+    expect(one.body.buffer).not.toBe(another.body.buffer);
+    expect(next.body.toString()).toBe(text);
+  });
+
+  test('grows with the text', async () => {
+    const { render, scrape } = build();
+    (await render('text')).release();
+    world.probes = Array.from({ length: 500 }, (_, index) => view(probe(`probe-${index}`)));
+    const states = lines(await scrape(), 'brainstem_probe_state{');
+    expect(states).toHaveLength(7 * 500);
+    expect(states).toEqual(lines(await build().scrape(), 'brainstem_probe_state{'));
   });
 });
 

@@ -69,7 +69,11 @@ export async function startServer(given: Partial<ServerOptions> = {}, world = em
     commands: recordingCommands(commanded, state, store),
     store,
     metrics: {
-      render: async (format) => ({ contentType: `text/${format}`, body: Buffer.from(`${format}\n`.repeat(50)) }),
+      render: async (format) => ({
+        contentType: `text/${format}`,
+        body: Buffer.from(`${format}\n`.repeat(50)),
+        release() {},
+      }),
     },
     clock,
     log,
