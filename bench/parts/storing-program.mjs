@@ -1,6 +1,6 @@
 /**
  * Stores results with the built store, in a process of its own, as the daemon does it: batches of what 1,000 probes every
- * 5 s give in half a second, from virtual time. Plain JavaScript, so that nothing stands between Node and `dist/`.
+ * 5 s give in a second, from virtual time. Plain JavaScript, so that nothing stands between Node and `dist/`.
  * Usage: storing-program.mjs HOME [URL]. Prints JSON: CPU per result of this process and of PostgreSQL's server process in each
  * repetition, and bytes per result.
  */
@@ -11,9 +11,9 @@ import pg from 'pg';
 import { openStore } from '../../dist/store/open.js';
 
 const PROBES = 1_000;
-const BATCH = 100;
-const BATCH_EVERY_MS = 500;
-const BATCHES = 400;
+const BATCH = 200;
+const BATCH_EVERY_MS = 1_000;
+const BATCHES = 200;
 const REPETITIONS = 3;
 /** Real time between two batches: the worker falls asleep in between, as it does in the daemon. */
 const PAUSE_MS = 10;

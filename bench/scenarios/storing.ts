@@ -19,7 +19,7 @@ interface Measured {
 
 export const storing: Scenario = {
   name: 'storing',
-  summary: 'results with two values into SQLite and PostgreSQL, in batches of 100',
+  summary: 'results with two values into SQLite and PostgreSQL, in batches of 200',
   run: () =>
     withCleanups(async (later) => {
       const home = await createHome();

@@ -14,7 +14,7 @@ export interface ResultBuffer {
   stop(): Promise<void>;
 }
 
-const FLUSH_MS = 500;
+const FLUSH_MS = 1_000;
 const BATCH = 1_000;
 /** About 20 MB; beyond it the oldest are dropped. */
 const MAX_BUFFERED = 100_000;
