@@ -17,7 +17,7 @@ const JUDGED: ReadonlySet<Reason> = new Set(['ok', 'http_status', 'body', 'condi
 export function sampleOf(observation: Observation, error: boolean, paths: readonly string[]): WindowSample | undefined {
   if (observation.unknown !== undefined || observation.reason === 'internal') return undefined;
   if (observation.reason !== 'ok') return { at: observation.startedAt, error, values: {} };
-  const all = { ...observation.fields, latency_ms: observation.latencyMs };
+  const all = { latency_ms: observation.latencyMs, ...observation.fields };
   return { at: observation.startedAt, error, values: numbersAt(paths, (path) => valueAt(all, path)) };
 }
 
@@ -25,7 +25,7 @@ export function sampleOf(observation: Observation, error: boolean, paths: readon
 export function sampleOfResult(result: Result, paths: readonly string[]): WindowSample | undefined {
   if (result.verdict === 'unknown') return undefined;
   if (!JUDGED.has(result.reason)) return { at: result.at, error: result.error, values: {} };
-  const all: Readonly<Record<string, unknown>> = { ...result.values, latency_ms: result.latencyMs };
+  const all: Readonly<Record<string, unknown>> = { latency_ms: result.latencyMs, ...result.values };
   return { at: result.at, error: result.error, values: numbersAt(paths, (path) => all[path]) };
 }
 
