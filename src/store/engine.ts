@@ -60,9 +60,7 @@ export interface DayRow {
 export interface DayTables {
   /** Makes the table when there is none. */
   create(db: Kysely<Database>, table: string): Promise<void>;
-  /** True: `insert` is one statement, which is all or nothing without a transaction around it. */
-  readonly insertsWhole: boolean;
-  /** As one message to the database. */
+  /** As one message to the database, all or nothing also without a transaction around it. */
   insert(db: Kysely<Database>, table: string, rows: readonly DayRow[]): Promise<void>;
   /** Newest first; `first` inclusive and `end` exclusive, in milliseconds since midnight. */
   read(

@@ -49,8 +49,6 @@ export const postgresDays: DayTables = {
     for (const comment of commentsOn(table, DAY_TABLE)) await sql.raw(comment).execute(db);
   },
 
-  insertsWhole: true,
-
   async insert(db, table, rows) {
     const values = COLUMNS.map(([, , of]) => `{${rows.map(of).join(',')}}`);
     await db.getExecutor().provideConnection(async (connection) => {

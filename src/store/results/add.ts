@@ -21,7 +21,7 @@ export async function addResults(
   };
   const isOneStatement = days.size === 1 && results.every((result) => dictionary.known(dayOf(result.at), result));
   try {
-    if (isOneStatement && engine.days.insertsWhole) await addAll(db);
+    if (isOneStatement) await addAll(db);
     else await db.transaction().execute(addAll);
   } catch (error) {
     dictionary.forget();

@@ -38,8 +38,6 @@ export const sqliteDays: DayTables = {
       ) WITHOUT ROWID`.execute(db);
   },
 
-  insertsWhole: false,
-
   async insert(db, table, rows) {
     const places = COLUMNS.map(() => '?').join(', ');
     const insertion = `INSERT INTO ${table} (${COLUMNS.join(', ')}) VALUES (${places}) ON CONFLICT DO NOTHING`;

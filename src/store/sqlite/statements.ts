@@ -26,14 +26,30 @@ export class Statements {
     return { columns, rows, changes: rows.length };
   }
 
-  /** Runs one statement for every `width` cells. The caller's transaction makes it all or nothing. */
+  /** Runs one statement for every `width` cells, all or nothing: in the caller's transaction, or else in one of its own. */
   executeMany(sql: string, width: number, cells: readonly Cell[]): Answer {
     const { statement } = this.#prepare(sql);
-    let changes = 0;
-    for (let start = 0; start < cells.length; start += width) {
-      changes += statement.run(cells.slice(start, start + width)).changes;
+    return this.#whole(() => {
+      let changes = 0;
+      for (let start = 0; start < cells.length; start += width) {
+        changes += statement.run(cells.slice(start, start + width)).changes;
+      }
+      return { columns: [], rows: [], changes };
+    });
+  }
+
+  #whole(work: () => Answer): Answer {
+    if (this.#database.inTransaction) return work();
+    this.execute('BEGIN IMMEDIATE', []);
+    try {
+      const answer = work();
+      this.execute('COMMIT', []);
+      return answer;
+    } catch (error) {
+      // SQLite has ended it by itself when the disk was full.
+      if (this.#database.inTransaction) this.execute('ROLLBACK', []);
+      throw error;
     }
-    return { columns: [], rows: [], changes };
   }
 
   /** libsql keeps the file open for as long as a statement of it lives. */
