@@ -49,14 +49,19 @@ export function judge(probe: Probe, observation: Observation, window: WindowRead
 
 /** What conditions read. `reason` is the verdict's where a fix is chosen; default: the observation's, for judging. */
 export function bindingsOf(observation: Observation, reason: Reason = observation.reason): Bindings {
-  // No field has one of these names. They stand first because V8 copies twenty times slower in the other order.
-  return {
-    ok: observation.reason === 'ok',
+  // V8 copies twenty times slower when other keys follow those of a spread: they stand first, and are said again.
+  const bindings: { -readonly [Key in keyof Bindings]: Bindings[Key] } = {
+    ok: false,
     reason,
-    latency_ms: observation.latencyMs,
-    error: observation.error ?? null,
+    latency_ms: 0,
+    error: null,
     ...observation.fields,
   };
+  bindings.ok = observation.reason === 'ok';
+  bindings.reason = reason;
+  bindings.latency_ms = observation.latencyMs;
+  bindings.error = observation.error ?? null;
+  return bindings;
 }
 
 /** What `error_rate` counts: the exchange failed, or an `expect` that does not look back is false. */
