@@ -5,7 +5,7 @@
 import { RetryableError } from '../errors.ts';
 import type { Attempt, Incident, Plan } from '../model.ts';
 import type { Clock, Log, Meter, Store, StoreQueries } from '../ports.ts';
-import type { Backlog } from './backlog.ts';
+import { type Backlog, probeLine } from './backlog.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 
 export interface AttemptJournal {
@@ -102,7 +102,7 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
 
   async function close(over: Attempt, telling: Telling): Promise<Attempt> {
     const key = `attempt-end:${over.id}`;
-    const written = await backlog.write({ key, write: () => writeEnd(over, telling) });
+    const written = await backlog.write({ key, line: probeLine(over.probe), write: () => writeEnd(over, telling) });
     if (written !== 'kept' && written !== over) return written;
     report(over);
     return over;
@@ -130,7 +130,7 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
     commit,
     async save(attempt) {
       const write = () => store.updateAttempt(attempt);
-      await backlog.write({ key: `attempt:${attempt.id}`, write });
+      await backlog.write({ key: `attempt:${attempt.id}`, line: probeLine(attempt.probe), write });
       report(attempt);
       return attempt;
     },

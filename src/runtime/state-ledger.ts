@@ -4,7 +4,7 @@
  */
 import type { ProbeState, StateName, Verdict } from '../model.ts';
 import type { Clock } from '../ports.ts';
-import type { Backlog } from './backlog.ts';
+import { type Backlog, probeLine } from './backlog.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { LiveProbe } from './live-probe.ts';
@@ -99,6 +99,7 @@ export function createStateLedger(parts: LedgerParts): StateLedger {
       const chain = [kept];
       const written = await backlog.write<Written | undefined>({
         key: `state:${name}`,
+        line: probeLine(name),
         write: (again) =>
           again ? replay(live, chain).then(() => undefined) : record(kept, { again: false, quiet: false }),
       });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Attempt } from '../../src/model.ts';
 import type { Meter } from '../../src/ports.ts';
 import { type AttemptJournal, createAttemptJournal } from '../../src/runtime/attempt-journal.ts';
-import { createBacklog } from '../../src/runtime/backlog.ts';
+import { type Backlog, createBacklog } from '../../src/runtime/backlog.ts';
 import { createIncidentDesk } from '../../src/runtime/incident-desk.ts';
 import { anAttempt, anIncident } from '../engine/definitions.ts';
 import { quietLog } from '../notifiers/alerts.ts';
@@ -12,12 +12,14 @@ import { ownedClock } from './runtime-house.ts';
 const clock = ownedClock();
 let opened: OpenedForTest;
 let journal: AttemptJournal;
+let backlog: Backlog;
+let isAway: boolean;
 let ended: string[];
 let told: string[];
 
 beforeEach(async () => {
   opened = await openTemporary();
-  [ended, told] = [[], []];
+  [ended, told, isAway] = [[], [], false];
   const { store } = opened;
   const meter = { attemptEnded: (_remediation, outcome) => ended.push(outcome) } as Partial<Meter> as Meter;
   const desk = createIncidentDesk({
@@ -29,14 +31,8 @@ beforeEach(async () => {
         return incident;
       },
   });
-  journal = createAttemptJournal({
-    store,
-    clock,
-    log: quietLog,
-    meter,
-    desk,
-    backlog: createBacklog({ log: quietLog, storeAway: () => false }),
-  });
+  backlog = createBacklog({ log: quietLog, storeAway: () => isAway });
+  journal = createAttemptJournal({ store, clock, log: quietLog, meter, desk, backlog });
 });
 afterEach(() => opened.dispose());
 
@@ -70,4 +66,16 @@ it('leaves one healed that a change of state has healed a moment ago', async () 
   ]);
   expect(told).toEqual([]);
   expect(ended).toEqual(['healed']);
+});
+
+it('leaves one ended that ended while an earlier step of it was still to be written', async () => {
+  const attempt = await verifying();
+  isAway = true;
+  await journal.save(attempt);
+  // The store is back, and the rest of what was kept is about to be written.
+  isAway = false;
+  await journal.end(attempt, 'failed', 'too late');
+  await backlog.drain();
+  await backlog.drain();
+  expect(await opened.store.attempt(attempt.id)).toMatchObject({ state: 'failed', endedAt: expect.any(Number) });
 });
