@@ -9,6 +9,7 @@ import { createAlerter } from './alerter.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createIntent } from './attempt-intent.ts';
 import { createAttemptJournal } from './attempt-journal.ts';
+import { createProlong } from './attempt-lease.ts';
 import { createAttemptRunner } from './attempt-runner.ts';
 import { createCommands } from './commands.ts';
 import { createFlapping } from './flapping.ts';
@@ -180,6 +181,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const verify = createVerification({
     ...{ ...begins, isWatched: probes.isWatched },
     isBlind: () => vantage.blindness() !== undefined,
+    prolong: createProlong({ store, clock, log, backlog }),
   });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
