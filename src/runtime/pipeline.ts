@@ -33,8 +33,11 @@ export interface PipelineParts {
   all(): Iterable<LiveProbe>;
   /** Starts a probe soon, outside its schedule. */
   wake(name: string): void;
-  /** Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. */
-  holdUntil(live: LiveProbe): Promise<number | undefined>;
+  /**
+   * Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. `onceBack`: it went DOWN while
+   * the store was away.
+   */
+  holdUntil(live: LiveProbe, onceBack?: boolean): Promise<number | undefined>;
   /** After a commit: whoever heals looks again. */
   onChanged(probe: string): void;
   /** Takes secrets out of what is told and stored; conditions see the truth. */

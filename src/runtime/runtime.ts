@@ -154,7 +154,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     ...{ clock, log, meter, desk, results, backlog, run, redact, live: probes.get, all: probes.all },
     doubt: vantage.doubt,
     wake: (name) => scheduler.wake(name),
-    holdUntil: (live) => nextFix.holdUntil(live),
+    holdUntil: (live, onceBack) => nextFix.holdUntil(live, onceBack),
     onChanged: (probe) => healer.look(probe),
     stopping: stopping.signal,
   });

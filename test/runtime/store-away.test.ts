@@ -146,6 +146,39 @@ describe('while the store is away', () => {
     await house.until(() => house.acts.length === 1);
   });
 
+  it('holds the page of a DOWN for what is left of page_after, as if the store had never been away', async () => {
+    const acting = gate<void>();
+    house.act('restart', async () => {
+      await acting.promise;
+      house.see('web', 'ok');
+      return { done: true };
+    });
+    await house.start({ probes: [{ ...healed, pageAfterMs: 600_000 }], remediations: [restart] });
+    await house.until(() => house.state('web') === 'up');
+    await cutAndNoticed();
+    house.see('web', 'timeout');
+    await house.until(() => house.state('web') === 'down');
+    const downAt = house.runtime.views.probe('web')?.state.since ?? 0;
+    await back();
+    await house.until(() => house.acts.length === 1);
+    expect(house.open('web')).toMatchObject({ paged: false, holdUntil: downAt + 600_000 });
+    acting.open();
+    await house.until(() => aboutWeb().length > 0);
+    expect(kindsOf(aboutWeb())).toEqual(['healed_itself']);
+  });
+
+  it('holds no page whose page_after has passed meanwhile', async () => {
+    await house.start({ probes: [{ ...healed, pageAfterMs: 600_000 }], remediations: [restart] });
+    await house.until(() => house.state('web') === 'up');
+    await cutAndNoticed();
+    house.see('web', 'timeout');
+    await house.until(() => house.state('web') === 'down');
+    house.clock.advance(601_000);
+    await back();
+    await house.until(() => aboutWeb().length > 0);
+    expect(kindsOf(aboutWeb()).at(0)).toBe('opened');
+  });
+
   it('lets an act that runs already end, verifies it, and writes its rows when the store is back', async () => {
     const acting = gate<void>();
     house.see('web', 'timeout');
