@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { RetryableError } from '../../src/errors.ts';
 import type { Attempt } from '../../src/model.ts';
-import type { Meter } from '../../src/ports.ts';
+import type { Meter, Store } from '../../src/ports.ts';
 import { type AttemptJournal, createAttemptJournal } from '../../src/runtime/attempt-journal.ts';
 import { type Backlog, createBacklog } from '../../src/runtime/backlog.ts';
 import { createIncidentDesk } from '../../src/runtime/incident-desk.ts';
@@ -14,13 +15,23 @@ let opened: OpenedForTest;
 let journal: AttemptJournal;
 let backlog: Backlog;
 let isAway: boolean;
+/** The answers to the next transactions are lost, though they are committed. */
+let lost: number;
 let ended: string[];
 let told: string[];
 
 beforeEach(async () => {
   opened = await openTemporary();
-  [ended, told, isAway] = [[], [], false];
-  const { store } = opened;
+  [ended, told, isAway, lost] = [[], [], false, 0];
+  const store: Store = {
+    ...opened.store,
+    async transaction(work) {
+      const answer = await opened.store.transaction(work);
+      lost -= 1;
+      if (lost >= 0) throw new RetryableError('store_away', 'the connection was lost');
+      return answer;
+    },
+  };
   const meter = { attemptEnded: (_remediation, outcome) => ended.push(outcome) } as Partial<Meter> as Meter;
   const desk = createIncidentDesk({
     ...{ store, clock, meter, onCommitted: () => undefined },
@@ -35,6 +46,10 @@ beforeEach(async () => {
   journal = createAttemptJournal({ store, clock, log: quietLog, meter, desk, backlog });
 });
 afterEach(() => opened.dispose());
+
+async function drained(): Promise<void> {
+  while (backlog.count() > 0) await backlog.drain();
+}
 
 async function verifying(): Promise<Attempt> {
   const { id: _incident, ...incident } = anIncident();
@@ -78,4 +93,19 @@ it('leaves one ended that ended while an earlier step of it was still to be writ
   await backlog.drain();
   await backlog.drain();
   expect(await opened.store.attempt(attempt.id)).toMatchObject({ state: 'failed', endedAt: expect.any(Number) });
+});
+
+it('tells once what was told though the answer was lost, and all that an act has said in one moment', async () => {
+  const attempt = await verifying();
+  await opened.store.updateAttempt({ ...attempt, state: 'healed', endedAt: clock.now() });
+  lost = 1;
+  await journal.tell(attempt, 'half of it is done');
+  await journal.tell(attempt, 'and the other half');
+  await drained();
+  lost = 1;
+  await journal.healed({ ...attempt, state: 'healed', endedAt: clock.now() }, 'restart healed it');
+  await drained();
+  const story = await opened.store.timeline(attempt.incidentId as number);
+  expect(story.map(({ kind }) => kind)).toEqual(['attempt_told', 'attempt_told', 'attempt_healed']);
+  expect(told).toEqual(['half of it is done', 'and the other half']);
 });

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';
-import { RetryableError } from '../../src/errors.ts';
+import { PermanentError, RetryableError } from '../../src/errors.ts';
 import type {
   Alert,
   Attempt,
@@ -62,6 +62,8 @@ export function ownedClock(): OwnedClock {
 type Look = (context: { readonly signal: AbortSignal }) => ProbeOutput | Promise<ProbeOutput>;
 type Act = (input: ActionInput, signal: AbortSignal) => ActionOutput | Promise<ActionOutput>;
 
+type Cut = 'before' | 'swallow' | 'refuse';
+
 /** What a home holds; everything else is the default. */
 export interface HomeFacts {
   readonly probes: readonly Partial<Probe>[];
@@ -94,8 +96,11 @@ export interface RuntimeHouse {
   deafen(all: boolean): void;
   start(facts: HomeFacts): Promise<void>;
   apply(facts: HomeFacts): Promise<readonly string[]>;
-  /** The store fails as a lost connection does, until `mend`; `swallow` commits first, and only the answer is lost. */
-  readonly line: { cut(how?: 'before' | 'swallow'): void; mend(): void; isCut(): boolean };
+  /**
+   * The store fails as a lost connection does, until `mend`; `swallow` commits first, and only the answer is lost; `refuse`
+   * is a password that is wrong now.
+   */
+  readonly line: { cut(how?: Cut): void; mend(): void; isCut(): boolean };
   /** The daemon was told that it cannot go on. */
   readonly lost: readonly Error[];
   /** Ends the daemon, and starts another on the same store. */
@@ -173,7 +178,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
         void metered.push({ name: String(name), values }),
   });
 
-  let cut: 'before' | 'swallow' | undefined;
+  let cut: Cut | undefined;
   const line: RuntimeHouse['line'] = {
     cut(how = 'before') {
       cut = how;
@@ -248,7 +253,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
 }
 
 /** The store as it is reached over a connection that can be cut. */
-function overLine(store: Store, cut: () => 'before' | 'swallow' | undefined): Store {
+function overLine(store: Store, cut: () => Cut | undefined): Store {
   const away = () => new RetryableError('store_away', 'the connection was lost');
   return new Proxy(store, {
     get(target, name) {
@@ -256,6 +261,7 @@ function overLine(store: Store, cut: () => 'before' | 'swallow' | undefined): St
       if (typeof member !== 'function' || name === 'close') return member;
       return async (...parameters: unknown[]) => {
         if (cut() === 'before') throw away();
+        if (cut() === 'refuse') throw new PermanentError('store_refused', 'the password is wrong');
         const answer: unknown = await Reflect.apply(member, target, parameters);
         if (cut()) throw away();
         return answer;

@@ -103,6 +103,18 @@ describe('while the store is away', () => {
     expect(rows.map(({ state, alert }) => `${alert.kind} ${state}`).sort()).toEqual(['opened sent', 'resolved sent']);
   });
 
+  it('says so when it cannot be used until somebody mends it', async () => {
+    await house.start({ probes: [web] });
+    await house.until(() => house.state('web') === 'up');
+    house.line.cut('refuse');
+    await house.until(() => aboutStore().length === 1);
+    expect(aboutStore()[0]?.text).toMatch(/^Store: it cannot be used until somebody mends it: .*the password is wrong/);
+    expect(house.logged.filter(({ event }) => event === 'store_stuck')).toHaveLength(1);
+    house.line.mend();
+    await house.until(isUp);
+    await house.until(() => kindsOf(aboutStore()).at(-1) === 'resolved');
+  });
+
   it('updates what it names at most once a minute', async () => {
     await house.start({ probes: [web, { name: 'mail', title: 'Mail' }] });
     await house.until(() => house.state('web') === 'up' && house.state('mail') === 'up');
