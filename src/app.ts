@@ -175,7 +175,6 @@ export function createApp(options: AppOptions): App {
       listen: { host, port },
       ...(token !== undefined && { token }),
     });
-    cleanups.push(() => server.close());
     runtime.listening();
     return server;
   }
@@ -199,8 +198,11 @@ export function createApp(options: AppOptions): App {
       onLost: fail,
     });
     brain = runtime;
-    const server = await listen(first.configuration, runtime, meter, log);
+    // It watches its store from now on, also when nothing can be listened on; the server answers until it has stopped.
+    let server: Server | undefined;
+    cleanups.push(async () => server?.close());
     cleanups.push(() => runtime.stop());
+    server = await listen(first.configuration, runtime, meter, log);
     options.process.compactHeap();
     await runtime.start(configuration);
     running = { runtime, log, configuration, meter };
