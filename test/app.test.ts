@@ -22,7 +22,7 @@ function appOf(home: string) {
   return createApp({
     ...{ home, environment: {}, version: 'test', redactor: createRedactor(), random: Math.random },
     clock: { now: () => Date.now(), monotonic: () => performance.now() },
-    createLog: () => ({ ...quietLog, flush: async () => undefined }),
+    createLog: () => ({ ...quietLog, flush: () => undefined }),
     process: {
       ...{ pid: process.pid, cpuMs: () => performance.now(), uptimeMs: () => performance.now() },
       ...{ memoryBytes: () => 0, compactHeap: () => undefined },

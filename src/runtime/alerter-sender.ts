@@ -18,6 +18,7 @@ import { gatherDigest, markFailed, markSent } from './outbox-commit.ts';
 import { backOff } from './outbox-failure.ts';
 import { mayBeStale, withLateness } from './outbox-lateness.ts';
 import { nextStep, type QueueFacts } from './outbox-queue.ts';
+import { createRecurring, type Recurring } from './recurring.ts';
 
 export interface SenderParts {
   readonly store: Store;
@@ -43,6 +44,7 @@ export class Sender {
   readonly #notifier: string;
   readonly #parts: SenderParts;
   readonly #log: Log;
+  readonly #recurring: Recurring;
   readonly #rest = new Rest();
   readonly #stop = new AbortController();
   readonly #channel: Channel;
@@ -57,6 +59,7 @@ export class Sender {
     this.#notifier = notifier;
     this.#parts = parts;
     this.#log = parts.log.child({ notifier });
+    this.#recurring = createRecurring(this.#log);
     this.#handOver = createHandOver({ ...parts, log: this.#log });
     this.#channel = createChannel({
       random: parts.random,
@@ -207,9 +210,11 @@ export class Sender {
   async #insist<T>(event: string, work: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 1; ; failures += 1) {
       try {
-        return await work();
+        const done = await work();
+        this.#recurring.over();
+        return done;
       } catch (error) {
-        this.#log.error(event, { error });
+        this.#recurring.failed(event, error);
       }
       if (this.#stopping) return undefined;
       await this.#rest.take(Math.min(backOff(failures, this.#parts.random()), INSIST_MS));

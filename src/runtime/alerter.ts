@@ -8,6 +8,7 @@
 import type { Configuration } from '../model.ts';
 import type { Clock, Log, Meter, NotifierTypes, Store } from '../ports.ts';
 import { Sender } from './alerter-sender.ts';
+import { createRecurring } from './recurring.ts';
 
 export interface AlerterParts {
   readonly store: Store;
@@ -39,6 +40,7 @@ const STOP_GRACE_MS = 3_000;
 
 export function createAlerter(parts: AlerterParts): Alerter {
   const { store, configuration, log } = parts;
+  const recurring = createRecurring(log);
   const senders = new Map<string, Sender>();
   let state: 'new' | 'running' | 'stopped' = 'new';
   let pending: Pending = { queues: new Map(), oldestAt: undefined };
@@ -68,8 +70,9 @@ export function createAlerter(parts: AlerterParts): Alerter {
       try {
         pending = await readPending(store, configuration());
         for (const notifier of pending.queues.keys()) ensure(notifier);
+        recurring.over();
       } catch (error) {
-        log.error('outbox_not_counted', { error });
+        recurring.failed('outbox_not_counted', error);
       }
     }
     looking = undefined;

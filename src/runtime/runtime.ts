@@ -291,7 +291,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       const remind = { silenceOf: silences.of, storeUp };
       background.push(startReminders({ store, clock, log, desk, configuration: current, ...remind }));
       background.push(startWithheld({ store, log, desk, flapping, silences, storeUp }));
-      background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all }));
+      background.push(startRearm({ clock, log, switches, configuration: current, all: probes.all, storeUp }));
       background.push(startRetention({ store, clock, log, meter, configuration: current }));
       background.push(refresh());
       ready = true;

@@ -115,6 +115,19 @@ describe('while the store is away', () => {
     await house.until(() => kindsOf(aboutStore()).at(-1) === 'resolved');
   });
 
+  it('is logged once, and once that it is back, whoever waits for it', async () => {
+    house.see('web', 'timeout');
+    house.deafen(true);
+    await house.start({ probes: [web] });
+    await house.until(() => metered('notification').length > 0);
+    await cutAndNoticed();
+    await new Promise((resume) => setTimeout(resume, 4_000));
+    await back();
+    const events = house.logged.filter(({ fields }) => String(fields['error']).includes('the connection was lost'));
+    expect(events.map(({ event }) => event)).toEqual(['store_away']);
+    expect(house.logged.filter(({ event }) => event === 'store_back')).toHaveLength(1);
+  });
+
   it('updates what it names at most once a minute', async () => {
     await house.start({ probes: [web, { name: 'mail', title: 'Mail' }] });
     await house.until(() => house.state('web') === 'up' && house.state('mail') === 'up');
