@@ -13,6 +13,7 @@ import type {
   Attempt,
   Configuration,
   Incident,
+  NotifierDefinition,
   Probe,
   RateLimit,
   Reason,
@@ -69,7 +70,7 @@ export interface HomeFacts {
   readonly probes: readonly Partial<Probe>[];
   readonly remediations?: readonly Partial<Remediation>[];
   readonly routes?: readonly Route[];
-  readonly notifiers?: readonly string[];
+  readonly notifiers?: readonly (string | (Partial<NotifierDefinition> & { readonly name: string }))[];
   readonly healing?: Partial<Configuration['settings']['healing']>;
   readonly flapping?: RateLimit;
   readonly watchdog?: Configuration['settings']['watchdog'];
@@ -92,8 +93,8 @@ export interface RuntimeHouse {
   see(probe: string, what: Reason | Look): void;
   /** What an act does. Default: done. */
   act(remediation: string, what: Act): void;
-  /** Notifiers take nothing from now on, or everything. */
-  deafen(all: boolean): void;
+  /** All notifiers, or this one, take nothing from now on; false: they take everything. */
+  deafen(which: boolean | string): void;
   start(facts: HomeFacts): Promise<void>;
   apply(facts: HomeFacts): Promise<readonly string[]>;
   /**
@@ -130,7 +131,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const metered: RuntimeHouse['metered'] = [];
   const heard: RuntimeHouse['heard'] = [];
   const acts: string[] = [];
-  let deaf = false;
+  let deaf: boolean | string = false;
   const lost: Error[] = [];
 
   const probeType: ProbeType = {
@@ -159,8 +160,9 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const notifierType: NotifierType = {
     ...{ name: 'ear', summary: '', mainOption: '', example: '', spec: z.object({ name: z.string() }) },
     async run(spec, { alert }) {
-      if (deaf) return { delivered: false, retry: true, error: 'deaf' };
-      heard.push({ notifier: (spec as { name: string }).name, alert });
+      const { name } = spec as { name: string };
+      if (deaf === true || deaf === name) return { delivered: false, retry: true, error: 'deaf' };
+      heard.push({ notifier: name, alert });
       return { delivered: true };
     },
   };
@@ -222,8 +224,8 @@ export async function openRuntime(): Promise<RuntimeHouse> {
       return runtime;
     },
     see: (probe, what) => void seen.set(probe, what),
-    deafen(all) {
-      deaf = all;
+    deafen(which) {
+      deaf = which;
     },
     act: (remediation, what) => void acting.set(remediation, what),
     start: (facts) => runtime.start(configurationOf(home, facts)),
@@ -273,10 +275,14 @@ function overLine(store: Store, cut: () => Cut | undefined): Store {
 let revisions = 0;
 
 function configurationOf(home: string, facts: HomeFacts): Configuration {
-  const notifiers = (facts.notifiers ?? ['ear']).map((name) => ({
-    ...{ name, type: 'ear', spec: { name }, burst: 100, timeoutMs: 1_000, unset: [] },
-    location: { file: 'brainstem.yml', line: 1, column: 1 },
-  }));
+  const notifiers = (facts.notifiers ?? ['ear']).map((each): NotifierDefinition => {
+    const changes = typeof each === 'string' ? { name: each } : each;
+    return {
+      ...{ type: 'ear', spec: { name: changes.name }, burst: 100, timeoutMs: 1_000, unset: [] },
+      location: { file: 'brainstem.yml', line: 1, column: 1 },
+      ...changes,
+    };
+  });
   const probes = facts.probes.map((changes) =>
     aProbe({
       ...{ type: 'told', schedule: { kind: 'interval', everyMs: EVERY_MS }, failAfter: 2, recoverAfter: 2 },
