@@ -122,7 +122,7 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
     report(attempt);
     measure(attempt);
     if (incidentId === undefined) return attempt;
-    const line = { kind: 'attempt_healed', text, at: clock.now() };
+    const line = { kind: 'attempt_healed', text, at: attempt.endedAt ?? clock.now() };
     const write = (again: boolean) => noteOnce(incidentId, line, again);
     await backlog.write({ key: `attempt-healed:${id}`, line: probeLine(probe), write });
     return attempt;

@@ -185,7 +185,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
   const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
-  const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
+  const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches, live: probes.get });
   const healer = createHealer({
     ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration: current, outage },
     ...{ live: probes.get, all: probes.all },

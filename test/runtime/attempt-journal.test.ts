@@ -109,3 +109,12 @@ it('tells once what was told though the answer was lost, and all that an act has
   expect(story.map(({ kind }) => kind)).toEqual(['attempt_told', 'attempt_told', 'attempt_healed']);
   expect(told).toEqual(['half of it is done', 'and the other half']);
 });
+
+it('tells a healing of the moment at which it ended, however late it is seen', async () => {
+  const attempt = await verifying();
+  const endedAt = clock.now() - 60_000;
+  await journal.healed({ ...attempt, state: 'healed', endedAt }, 'restart healed it');
+  expect(await opened.store.timeline(attempt.incidentId as number)).toMatchObject([
+    { kind: 'attempt_healed', at: endedAt },
+  ]);
+});
