@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Client, Query, QueryConfig } from 'pg';
 import { codeOf, messageOf } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { Context } from '../ports.ts';
 import type { PostgresServer } from '../shared/postgres-url.ts';
 import { openConnection, SessionFailure } from './postgres-connect.ts';
@@ -43,7 +44,7 @@ export async function inTransaction<T>(
   let committing = false;
   try {
     // Loaded with the first such fix, so that a daemon without them does not carry it.
-    const { default: driver } = await import('pg');
+    const driver = loadLibrary<typeof import('pg')>('pg');
     const socket = await openConnection(server, context.signal);
     const client = clientOn(socket, server, driver.Client);
     try {

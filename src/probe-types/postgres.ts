@@ -1,6 +1,7 @@
 /** Probe type `postgres`: a login, what the server tells about itself, and a query of one's own. */
 import type { Socket } from 'node:net';
 import { z } from 'zod';
+import { loadLibrary } from '../library.ts';
 import type { Fields } from '../model.ts';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 import { open, routeOf, routeOptions } from './connection.ts';
@@ -106,11 +107,11 @@ async function runPostgres(
   { reads }: ProbeInput,
   context: Context,
 ): Promise<ProbeOutput> {
-  const driver = await import('pg');
+  const { Client } = loadLibrary<typeof import('pg')>('pg');
   return await runOverConnection(context, DATABASE_PHASES, async (line, findings) => {
     const socket = await connect(plan, resolver, context.clock.now(), line, findings);
     line.enter('processing');
-    const client = await logIn(driver.default.Client, socket, plan.server, line);
+    const client = await logIn(Client, socket, plan.server, line);
     const { query } = plan.spec;
     const sized = reads === undefined || reads.has('database_bytes');
     Object.assign(findings.fields, await readFigures(client, sized, query !== undefined, line));
