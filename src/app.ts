@@ -2,14 +2,14 @@
  * The only wiring: a home in, a running daemon out. Embeddable: everything of the process is handed in.
  */
 import { hostname } from 'node:os';
+import { listen, urlOf } from './app/listening.ts';
+import { createReader } from './app/reading.ts';
+import { createReloading, type Running, warnOfFixedSettings } from './app/reloading.ts';
 import { createStandby, type Standby } from './app/standby.ts';
-import { hashHome } from './config/files.ts';
-import { loadConfiguration } from './config/load.ts';
-import { type HomeWatch, watchHome } from './config/watch.ts';
-import { ConfigurationError, formatProblem } from './errors.ts';
+import { watchHome } from './config/watch.ts';
+import { formatProblem } from './errors.ts';
 import { armFailpoints } from './failpoint.ts';
 import type { RootLog } from './log.ts';
-import { createExposition } from './metrics/exposition.ts';
 import { createMeter, type Instruments } from './metrics/instruments.ts';
 import type { Configuration } from './model.ts';
 import { createShipper, type Shipper } from './papertrail/shipper.ts';
@@ -17,7 +17,7 @@ import type { Clock, ReloadOutcome, Store } from './ports.ts';
 import type { Redactor } from './redact.ts';
 import { registries } from './registries.ts';
 import { createRuntime, type Runtime } from './runtime/runtime.ts';
-import { createServer, type Server } from './server/server.ts';
+import type { Server } from './server/server.ts';
 import { openStore } from './store/open.ts';
 
 export interface AppOptions {
@@ -57,47 +57,31 @@ export interface App {
 
 /** How long the end waits for Papertrail to take what was logged last. */
 const SHIP_REST_MS = 2_000;
+
 interface Started {
   readonly url: string;
   readonly probes: number;
   readonly configuration: Configuration;
 }
 
-/** What was read of the home: the watch sees whatever was saved after its `baseline`. */
-interface Reading {
-  readonly baseline: Awaited<ReturnType<typeof hashHome>>;
-  readonly configuration: Configuration;
-}
-
 export function createApp(options: AppOptions): App {
   const { home, environment, clock, redactor, version, random } = options;
+  const { redact } = redactor;
   const cleanups: (() => void | Promise<void>)[] = [];
-  const secrets = new Set<string>();
-  let running:
-    | {
-        readonly runtime: Runtime;
-        readonly log: RootLog;
-        configuration: Configuration;
-        meter: Instruments;
-      }
-    | undefined;
   const waiting = new AbortController();
+  let running: Running | undefined;
   /** From before it has started. */
   let brain: Runtime | undefined;
-  let reloading: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<Error>((resolve) => {
     fail = resolve;
   });
-
-  async function load(): Promise<Configuration> {
-    const configuration = await loadConfiguration(home, { registries, environment });
-    // What was a secret stays one: an act that began before a reload may still print it.
-    for (const secret of configuration.secrets) secrets.add(secret);
-    redactor.use([...secrets]);
-    return configuration;
-  }
+  const reader = createReader({ home, environment, redactor });
+  const { reload, settled } = createReloading({
+    ...{ clock, load: reader.load },
+    running: () => (stopped === undefined ? running : undefined),
+  });
 
   function openLog(configuration: Configuration, { meter }: Instruments): RootLog {
     const { papertrail } = configuration.settings.log;
@@ -112,22 +96,9 @@ export function createApp(options: AppOptions): App {
     cleanups.push(() => log.flush());
     shipper?.start(log);
     if (shipper) cleanups.push(() => shipper.stop(SHIP_REST_MS));
+    for (const warning of configuration.warnings)
+      log.warn('configuration_doubtful', { problem: formatProblem(warning) });
     return log;
-  }
-
-  async function read(): Promise<Reading> {
-    const baseline = await hashHome(home);
-    return { baseline, configuration: await load() };
-  }
-
-  /** What was saved while it stood by counts. An error in it does not keep it from being the brain: the watch tells of it. */
-  async function readAgain(before: Reading): Promise<Reading> {
-    try {
-      return await read();
-    } catch (error) {
-      if (error instanceof ConfigurationError) return before;
-      throw error;
-    }
   }
 
   async function open({ settings }: Configuration, log: RootLog, standby: Standby | undefined): Promise<Store> {
@@ -139,128 +110,55 @@ export function createApp(options: AppOptions): App {
   }
 
   function standBy({ settings }: Configuration, instruments: Instruments, log: RootLog): Standby {
-    const parts = { settings, instruments, clock, log, redact: redactor.redact, signal: waiting.signal };
-    const standby = createStandby(parts);
+    const standby = createStandby({ settings, instruments, clock, log, redact, signal: waiting.signal });
     cleanups.push(standby.close);
     return standby;
   }
 
-  async function listen(
-    configuration: Configuration,
-    runtime: Runtime,
-    instruments: Instruments,
-    log: RootLog,
-  ): Promise<Server> {
-    const { host, port, token, publicUrl } = configuration.settings.http;
-    const exposition = createExposition({
-      views: runtime.views,
-      instruments,
-      probeTypes: registries.probeTypes,
-      clock,
-      log,
-      redact: redactor.redact,
+  function createBrain(store: Store, { meter }: Instruments, log: RootLog): Runtime {
+    brain = createRuntime({
+      ...{ store, registries, clock, log, meter, random, reload, environment, process: options.process },
+      ...{ redact, onLost: fail },
     });
-    const server = await createServer({
-      ...{
-        views: runtime.views,
-        commands: runtime.commands,
-        store: runtime.store,
-        metrics: exposition,
-        clock,
-        log,
-        publicUrl,
-        version,
-        redact: redactor.redact,
-      },
-      listen: { host, port },
-      ...(token !== undefined && { token }),
-    });
-    cleanups.push(() => server.close());
-    runtime.listening();
-    return server;
+    return brain;
   }
 
   async function start(): Promise<Started> {
     armFailpoints(environment);
-    const first = await read();
-    const meter = createMeter({ version, startedAt: clock.now() });
-    meter.declare(first.configuration);
-    const log = openLog(first.configuration, meter);
-    for (const warning of first.configuration.warnings)
-      log.warn('configuration_doubtful', { problem: formatProblem(warning) });
-    const standby = first.configuration.settings.cluster ? standBy(first.configuration, meter, log) : undefined;
+    const first = await reader.read();
+    const { settings } = first.configuration;
+    const instruments = createMeter({ version, startedAt: clock.now() });
+    instruments.declare(first.configuration);
+    const log = openLog(first.configuration, instruments);
+    const standby = settings.cluster ? standBy(first.configuration, instruments, log) : undefined;
     const store = await open(first.configuration, log, standby);
-    const { baseline, configuration } = standby?.stoodBy() ? await readAgain(first) : first;
+    const { baseline, configuration } = standby?.stoodBy() ? await reader.readAgain(first) : first;
     warnOfFixedSettings(first.configuration, configuration, log);
-    meter.declare(configuration);
-    const runtime = createRuntime({
-      ...{ store, registries, clock, log, meter: meter.meter, random, reload, environment, process: options.process },
-      redact: redactor.redact,
-      onLost: fail,
-    });
-    brain = runtime;
-    const server = await listen(first.configuration, runtime, meter, log);
+    instruments.declare(configuration);
+    const runtime = createBrain(store, instruments, log);
+    // It watches its store from now on, also when nothing can be listened on; the server answers until it has stopped.
+    let server: Server | undefined;
+    cleanups.push(async () => server?.close());
     cleanups.push(() => runtime.stop());
+    server = await listen({ settings, runtime, instruments, clock, log, version, redact });
     options.process.compactHeap();
     await runtime.start(configuration);
-    running = { runtime, log, configuration, meter };
-    meter.meter.reloaded(true, clock.now());
-    const watch: HomeWatch = watchHome(home, reloadSaved, { log, baseline });
+    running = { runtime, log, configuration, instruments };
+    instruments.meter.reloaded(true, clock.now());
+    // The outcome is logged; a reload that breaks in an unforeseen way must not end the daemon.
+    const reloadSaved = () => void reload('a saved file').catch(() => undefined);
+    const watch = watchHome(home, reloadSaved, { log, baseline });
     cleanups.push(() => watch.close());
     await watch.ready;
-    const url = `http://${urlHost(server.address.host)}:${server.address.port}`;
-    log.info('started', {
-      url,
-      home,
-      probes: configuration.probes.size,
-      remediations: configuration.remediations.size,
-      version,
-    });
-    return { url, probes: configuration.probes.size, configuration };
-  }
-
-  /** One reload after the other; each takes all of the home, or nothing of it. */
-  function reload(by: string): Promise<ReloadOutcome> {
-    const outcome = reloading.then(() => reloadOnce(by));
-    reloading = outcome.catch(() => undefined);
-    return outcome;
-  }
-
-  /** The outcome is logged; a reload that breaks in an unforeseen way must not end the daemon. */
-  function reloadSaved(): void {
-    reload('a saved file').catch(() => undefined);
-  }
-
-  async function reloadOnce(by: string): Promise<ReloadOutcome> {
-    if (!running || stopped !== undefined) return { ok: true, changed: [] };
-    const { runtime, log, meter } = running;
-    try {
-      const next = await load();
-      warnOfFixedSettings(running.configuration, next, log);
-      meter.declare(next);
-      const changed = await runtime.apply(next);
-      running.configuration = next;
-      meter.meter.reloaded(true, clock.now());
-      await runtime.reloadFailed(undefined);
-      log.info('reloaded', { by, changed });
-      return { ok: true, changed };
-    } catch (error) {
-      meter.meter.reloaded(false, clock.now());
-      if (!(error instanceof ConfigurationError)) {
-        log.error('reload_failed', { by, error });
-        throw error;
-      }
-      const outcome = { ok: false, problems: error.problems } as const;
-      for (const problem of error.problems) log.error('configuration_invalid', { problem: formatProblem(problem) });
-      log.warn('reload_refused', { by, problems: error.problems.length, kept: running.configuration.revision });
-      await runtime.reloadFailed(outcome);
-      return outcome;
-    }
+    const { probes, remediations } = configuration;
+    const url = urlOf(server);
+    log.info('started', { url, home, probes: probes.size, remediations: remediations.size, version });
+    return { url, probes: probes.size, configuration };
   }
 
   /** All of them, also when one fails; the first failure is the caller's. */
   async function cleanUp(): Promise<void> {
-    await reloading;
+    await settled();
     running?.log.info('stopping');
     const failures: unknown[] = [];
     for (const cleanup of cleanups.splice(0).reverse()) {
@@ -292,16 +190,4 @@ export function createApp(options: AppOptions): App {
       return stopped;
     },
   };
-}
-
-/** What a reload cannot change: said, rather than silently kept. */
-function warnOfFixedSettings(before: Configuration, next: Configuration, log: RootLog): void {
-  const fixed = ({ settings: { http, store, cluster, log } }: Configuration) =>
-    JSON.stringify([http, store, cluster, log]);
-  if (fixed(before) !== fixed(next))
-    log.warn('restart_needed', { why: 'http, store, cluster and log settings take effect at the next start' });
-}
-
-function urlHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

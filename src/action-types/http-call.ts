@@ -1,6 +1,7 @@
 /** One request of the `http` action and what was answered, every layer of it bounded. Errors: `CallFailure`. */
 import type { Readable } from 'node:stream';
 import { AppError, codeOf, messageOf } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { FieldDeclarations } from '../model.ts';
 
 /** The other side did not do what was asked of it, in words for people. Never leaves the action. */
@@ -86,7 +87,7 @@ async function exchange(
   target.username = '';
   target.password = '';
   // Loaded with the first call, so that a daemon without such fixes does not carry it.
-  const { default: axios } = await import('axios');
+  const axios = loadLibrary<Axios>('axios');
   try {
     const response = await axios.request<Readable>({
       ...{ url: target.href, method, signal, proxy: false, maxRedirects: 0 },
@@ -105,7 +106,9 @@ async function exchange(
   }
 }
 
-function isNetworkError(error: unknown, { isAxiosError }: typeof import('axios').default): boolean {
+type Axios = typeof import('axios').default;
+
+function isNetworkError(error: unknown, { isAxiosError }: Axios): boolean {
   return isAxiosError(error) || codeOf(error) !== undefined;
 }
 

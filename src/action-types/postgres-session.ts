@@ -4,12 +4,32 @@
  */
 import type { Socket } from 'node:net';
 import type { Client, Query, QueryConfig } from 'pg';
-import { codeOf, messageOf } from '../errors.ts';
+import { AppError, codeOf, messageOf } from '../errors.ts';
 import type { Context } from '../ports.ts';
+import { ExchangeFailure } from '../shared/exchange-failure.ts';
+import { createClient, loadDriver } from '../shared/postgres-client.ts';
 import type { PostgresServer } from '../shared/postgres-url.ts';
-import { openConnection, SessionFailure } from './postgres-connect.ts';
+import { openConnection } from './postgres-socket.ts';
 
-export { SessionFailure } from './postgres-connect.ts';
+/** The server did not do what was asked of it, in words for people. Never leaves an action. */
+export class SessionFailure extends AppError {
+  /** Five characters of SQLSTATE, when the server said no itself. */
+  readonly state: string | undefined;
+  /** The commit was asked for and not answered. */
+  readonly mayHaveCommitted: boolean;
+
+  constructor(message: string, { state, mayHaveCommitted = false, ...options }: SessionFailureOptions = {}) {
+    super('postgres_session', message, options);
+    this.state = state;
+    this.mayHaveCommitted = mayHaveCommitted;
+  }
+}
+
+interface SessionFailureOptions {
+  readonly cause?: unknown;
+  readonly state?: string | undefined;
+  readonly mayHaveCommitted?: boolean;
+}
 
 export type Value = string | number | boolean | null | readonly string[];
 
@@ -29,6 +49,8 @@ export interface Answer<Row> {
 /** By this name our own sessions are known, so that no fix ends one. */
 const OUR_NAME = 'brainstem-fix';
 const MAX_ROWS = 500;
+/** What one session reads at most. */
+const MAX_BYTES = 8 * 2 ** 20;
 /** The server gives up a little before we do, so that its own word is heard. */
 const MARGIN_MS = 100;
 
@@ -41,11 +63,13 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const until = context.clock.monotonic() + context.timeoutMs;
   let committing = false;
+  let broken: Error | undefined;
   try {
-    // Loaded with the first such fix, so that a daemon without them does not carry it.
-    const { default: driver } = await import('pg');
+    const driver = loadDriver();
     const socket = await openConnection(server, context.signal);
-    const client = clientOn(socket, server, driver.Client);
+    const client = clientOn(socket, server).on('error', (error) => {
+      broken ??= error;
+    });
     try {
       await client.connect();
       const session = sessionOf(client, driver.Query);
@@ -61,22 +85,22 @@ export async function inTransaction<T>(
       socket.destroySoon();
     }
   } catch (error) {
-    throw explained(error, server.authority, { isLate: context.signal.aborted, committing });
+    // What ended the connection says more than what came of it; the server's own no says most.
+    const why = broken === undefined || error instanceof SessionFailure || saidByServer(error) ? error : broken;
+    throw explained(why, server.authority, { isLate: context.signal.aborted, committing });
   }
 }
 
-function clientOn(socket: Socket, { host, port, user, password, database }: PostgresServer, Driver: typeof Client) {
-  const client = new Driver({
-    // What stays unset here the driver takes from the environment and from ~/.pgpass.
-    ...{ host, port, user, database, ssl: false, application_name: OUR_NAME },
-    password() {
-      if (password !== '') return password;
-      throw new SessionFailure('the server wants a password, and there is none in the URL');
+/** What goes wrong on the way in ends the stream, and with it whatever is under way. */
+function clientOn(socket: Socket, server: PostgresServer): Client {
+  let stream: { destroy(error?: Error): void } | undefined;
+  const line = {
+    hold: (opened: typeof stream) => {
+      stream = opened;
     },
-    stream: () => socket,
-  });
-  // Whatever is under way is rejected with it.
-  return client.on('error', () => undefined);
+    fail: (error: Error) => stream?.destroy(error),
+  };
+  return createClient(socket, { server, applicationName: OUR_NAME, maxBytes: MAX_BYTES, line });
 }
 
 function sessionOf(client: Client, Driver: typeof Query): Session {
@@ -106,11 +130,17 @@ interface Circumstances {
   readonly committing: boolean;
 }
 
+/** Only its own errors have a severity. */
+function saidByServer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error;
+}
+
 function explained(error: unknown, authority: string, { isLate, committing }: Circumstances): unknown {
   if (error instanceof SessionFailure && !committing && !isLate) return error;
-  const state = error instanceof Error && 'severity' in error ? codeOf(error) : undefined;
+  const state = saidByServer(error) ? codeOf(error) : undefined;
   const options = { cause: error, state, mayHaveCommitted: committing && state === undefined };
   if (isLate) return new SessionFailure(`the deadline passed before ${authority} had answered`, options);
+  if (error instanceof ExchangeFailure) return new SessionFailure(`${authority}: ${error.message}`, options);
   // The driver gives no code when the server goes away.
   if (!(error instanceof Error) || error instanceof TypeError) return error;
   const code = codeOf(error);

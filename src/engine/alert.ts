@@ -73,7 +73,10 @@ function headline(facts: AlertFacts): string {
     case 'reopened':
       return `${incident.title} is ${stateOf(incident)} again${silentFor(facts)}: ${incident.cause}`;
     case 'escalated':
-      return `${incident.title} got worse and is ${state}: ${incident.cause}`;
+      // What healing gives up on is as it was; a note that comes with the end of a silence says nothing of its own.
+      return note === undefined || facts.afterWithheld !== undefined
+        ? `${incident.title} got worse and is ${state}: ${incident.cause}`
+        : `${incident.title} is still ${state}: ${note} (${incident.cause})`;
     case 'reminder':
       return `${incident.title} is still ${state} after ${lasted}: ${incident.cause}`;
     case 'resolved':

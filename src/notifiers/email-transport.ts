@@ -8,6 +8,7 @@
  */
 import type { NodemailerError, SMTPTransportOptions } from 'nodemailer';
 import { messageOf } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { Context, NotifierOutput } from '../ports.ts';
 import { createRedactor } from '../redact.ts';
 import type { Mail } from './email-message.ts';
@@ -25,7 +26,7 @@ export interface Server {
 
 export async function submit(server: Server, mail: Mail, { signal, timeoutMs, log }: Context): Promise<NotifierOutput> {
   const show = redactorOf(server);
-  const { createTransport } = await import('nodemailer');
+  const { createTransport } = loadLibrary<typeof import('nodemailer')>('nodemailer');
   const transport = createTransport(optionsOf(server, timeoutMs));
   try {
     const { rejected, rejectedErrors = [] } = await transport.sendMail({ ...mail, signal });

@@ -4,7 +4,7 @@ import type { AlertKind } from '../model.ts';
 export const KIND_TITLES: Readonly<Record<AlertKind, string>> = {
   opened: 'Failing',
   reopened: 'Failing again',
-  escalated: 'Got worse',
+  escalated: 'Escalated',
   progress: 'News',
   reminder: 'Still failing',
   resolved: 'Resolved',

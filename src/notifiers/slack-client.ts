@@ -4,6 +4,7 @@
  */
 import type { WebClient } from '@slack/web-api';
 import { codeOf, messageOf } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { Context, NotifierOutput } from '../ports.ts';
 
 type Failure = Extract<NotifierOutput, { delivered: false }>;
@@ -16,7 +17,7 @@ export interface SlackConnection {
 }
 
 export async function connectSlack(token: string, apiUrl: string, context: Context): Promise<SlackConnection> {
-  const library = await import('@slack/web-api');
+  const library = loadLibrary<Library>('@slack/web-api');
   const client = new library.WebClient(token, {
     slackApiUrl: apiUrl,
     retryConfig: { retries: 0 },

@@ -12,6 +12,7 @@ import { createHmac } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { codeOf, messageOf } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { Alert, AlertKind, Incident, Severity } from '../model.ts';
 import type { Context, NotifierOutput, NotifierType } from '../ports.ts';
 import { secret } from '../spec.ts';
@@ -147,7 +148,7 @@ function headersOf(options: Spec, alert: Alert, body: string, { clock }: Context
 
 async function post(options: Spec, body: string, headers: Record<string, string>, { signal }: Context) {
   // Loaded with the first alert, so that a daemon without webhooks does not carry it.
-  const { default: axios } = await import('axios');
+  const axios = loadLibrary<typeof import('axios').default>('axios');
   const response = await axios.post<Readable>(options.url, body, {
     headers,
     signal,

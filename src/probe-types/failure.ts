@@ -1,6 +1,7 @@
 /** How an exchange with a target ends early: a typed failure inside a network probe, turned into its output at the end. */
 import { codeOf, messageOf, RetryableError } from '../errors.ts';
 import type { Reason } from '../model.ts';
+import { ExchangeFailure, type ExchangeTrouble } from '../shared/exchange-failure.ts';
 
 /** The steps of an exchange, in order; the names are those of blackbox_exporter's `phase` label. */
 export const PHASES = ['resolve', 'connect', 'tls', 'processing', 'transfer'] as const;
@@ -36,6 +37,14 @@ const CONNECT_REASONS: Readonly<Record<string, readonly [Reason, string]>> = {
   EPERM: ['unreachable', 'connection not permitted'],
 };
 
+const EXCHANGE_REASONS: Readonly<Record<ExchangeTrouble, Reason>> = {
+  connection_closed: 'protocol',
+  answer_too_large: 'body',
+  protocol_broken: 'protocol',
+  tls_not_offered: 'tls',
+  password_missing: 'auth',
+};
+
 /** Trouble of our own machine, which says nothing about the target. */
 const OWN_TROUBLE: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
@@ -47,6 +56,9 @@ export function classify(error: Error, phase: Phase): Error {
   if (error instanceof ProbeFailure || error instanceof RetryableError) return error;
   const code = codeOf(error) ?? '';
   const options = { cause: error };
+  if (error instanceof ExchangeFailure) {
+    return new ProbeFailure(EXCHANGE_REASONS[error.trouble], error.message, options);
+  }
   if (OWN_TROUBLE.has(code)) return new RetryableError('out_of_resources', messageOf(error), options);
   if (phase === 'resolve') return new ProbeFailure('dns', messageOf(error), options);
   if (phase === 'connect') {

@@ -1,4 +1,5 @@
 /** What is sent: one hop of a run, prepared as far as it can be before the run. */
+import { decodePercents } from '../shared/server-url.ts';
 import { ProbeFailure } from './failure.ts';
 import type { HttpSpec } from './http-spec.ts';
 
@@ -132,11 +133,6 @@ function staticAuthorization({ auth, url }: HttpSpec): string | undefined {
 export function userinfoAuthorization(url: URL): string | undefined {
   if (url.username === '' && url.password === '') return undefined;
   return basicAuthorization(decodePercents(url.username), decodePercents(url.password));
-}
-
-/** Userinfo with a stray percent sign stands for itself. */
-export function decodePercents(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll('%', ''), 'hex').toString());
 }
 
 /** RFC 7617, in UTF-8. */

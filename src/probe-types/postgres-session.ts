@@ -1,20 +1,18 @@
 /** One session on a PostgreSQL server, over an open connection: login, the figures, an own query, all within a deadline. */
 import type { Socket } from 'node:net';
 import type { Client, CustomTypesConfig, QueryConfig, QueryResult } from 'pg';
-import { DriverStream } from './driver-stream.ts';
-import { ProbeFailure } from './failure.ts';
+import { createClient } from '../shared/postgres-client.ts';
+import type { PostgresServer } from '../shared/postgres-url.ts';
 import type { Lifeline } from './lifeline.ts';
 import { explainPostgres } from './postgres-failure.ts';
 import { figuresQuery } from './postgres-figures.ts';
-import { createFrameCutter } from './postgres-frames.ts';
-import type { ServerUrl } from './server-url.ts';
 
 /** Rows of an own query that are kept. One more is fetched, to tell that there are more. */
 const MAX_ROWS = 100;
 /** The server gives up a little before we do, so that its own word is heard. */
 const MARGIN_MS = 50;
-
-export type PostgresClient = typeof Client;
+/** What one run reads at most. */
+const MAX_BYTES = 2 ** 20;
 
 export interface Rows {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
@@ -23,29 +21,13 @@ export interface Rows {
   readonly rows_truncated: boolean;
 }
 
-export async function logIn(Driver: PostgresClient, socket: Socket, server: ServerUrl, line: Lifeline) {
-  const stream = new DriverStream(socket, line, 'PostgreSQL', createFrameCutter());
-  const client = new Driver({
-    // What stays unset here the driver takes from the environment and from ~/.pgpass.
-    host: server.host,
-    port: server.port,
-    user: server.user,
-    database: server.path || server.user,
-    password: () => passwordOf(server),
-    ssl: false,
-    application_name: 'brainstem-probe',
-    stream: () => stream,
-  });
+export async function logIn(socket: Socket, server: PostgresServer, line: Lifeline): Promise<Client> {
+  const client = createClient(socket, { server, applicationName: 'brainstem-probe', maxBytes: MAX_BYTES, line });
   client.on('error', (error) => line.fail(explainPostgres(error)));
   await line.until<void>((done) => {
     client.connect((error: Error | null) => (error ? line.fail(explainPostgres(error)) : done()));
   });
   return client;
-}
-
-function passwordOf({ password }: ServerUrl): string {
-  if (password !== '') return password;
-  throw new ProbeFailure('auth', 'the server wants a password, and there is none in the URL');
 }
 
 /** @param more whether an own query follows in the same transaction. */

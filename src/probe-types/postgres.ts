@@ -1,8 +1,9 @@
 /** Probe type `postgres`: a login, what the server tells about itself, and a query of one's own. */
-import type { Socket } from 'node:net';
 import { z } from 'zod';
 import type { Fields } from '../model.ts';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
+import { agreesOnTls, loadDriver } from '../shared/postgres-client.ts';
+import { checkPostgresUrl, type PostgresServer, type SslMode, serverOf } from '../shared/postgres-url.ts';
 import { open, routeOf, routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
@@ -20,20 +21,11 @@ import {
   type Guard,
   runOverConnection,
 } from './server-run.ts';
-import { authorityOf, parseServerUrl, type ServerUrl } from './server-url.ts';
-
-const SSL_MODES = ['disable', 'prefer', 'require', 'verify-full'] as const;
-type SslMode = (typeof SSL_MODES)[number];
-/** SSLRequest: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL */
-const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 
 const postgresSpec = z.strictObject({
   url: z
     .string()
-    .superRefine((text, context) => {
-      const message = urlProblem(text);
-      if (message !== undefined) context.addIssue({ code: 'custom', message });
-    })
+    .superRefine(checkPostgresUrl)
     .describe(
       'postgres://USER:PASSWORD@HOST:PORT/DATABASE; of its parameters only sslmode is read (disable, prefer, require, ' +
         'verify-full), with the meaning that it has in libpq',
@@ -50,7 +42,7 @@ type PostgresSpec = z.output<typeof postgresSpec>;
 
 interface Prepared {
   readonly spec: PostgresSpec;
-  readonly server: ServerUrl;
+  readonly server: PostgresServer;
   readonly sslMode: SslMode;
   readonly guard: Guard;
 }
@@ -59,8 +51,8 @@ interface Prepared {
 function createPostgres(resolver: NameResolver = createResolver()): ProbeType<typeof postgresSpec> {
   const createGuard = createGuards(['postgresql']);
   const prepare = oncePerSpec((spec: PostgresSpec): Prepared => {
-    const server = serverOf(spec);
-    const sslMode = sslModeOf(server) ?? (spec.tls ? 'verify-full' : 'prefer');
+    const server = serverOf(spec.url);
+    const sslMode = server.sslMode ?? (spec.tls ? 'verify-full' : 'prefer');
     const isVerified = spec.tls ? !spec.tls.insecure_skip_verify : sslMode === 'verify-full';
     return { spec, server, sslMode, guard: createGuard(server.host, spec.tls, !isVerified) };
   });
@@ -88,11 +80,11 @@ function createPostgres(resolver: NameResolver = createResolver()): ProbeType<ty
       ...connectionFields(DATABASE_PHASES),
     },
     families: [...addressFamilies, ...tlsFamilies],
-    target: (spec) => printable(serverOf(spec)),
-    remote: (spec) => serverOf(spec).host,
-    resource(spec) {
-      const server = serverOf(spec);
-      return { kind: 'database', name: databaseOf(server), at: authorityOf(server) };
+    target: ({ url }) => printable(serverOf(url)),
+    remote: ({ url }) => serverOf(url).host,
+    resource({ url }) {
+      const { database, authority } = serverOf(url);
+      return { kind: 'database', name: database, at: authority };
     },
     run: (spec, input, context) => runPostgres(prepare(spec), resolver, input, context),
   };
@@ -106,11 +98,12 @@ async function runPostgres(
   { reads }: ProbeInput,
   context: Context,
 ): Promise<ProbeOutput> {
-  const driver = await import('pg');
+  // Before anything is opened: should it fail, nobody has been troubled.
+  loadDriver();
   return await runOverConnection(context, DATABASE_PHASES, async (line, findings) => {
     const socket = await connect(plan, resolver, context.clock.now(), line, findings);
     line.enter('processing');
-    const client = await logIn(driver.default.Client, socket, plan.server, line);
+    const client = await logIn(socket, plan.server, line);
     const { query } = plan.spec;
     const sized = reads === undefined || reads.has('database_bytes');
     Object.assign(findings.fields, await readFigures(client, sized, query !== undefined, line));
@@ -122,58 +115,20 @@ async function runPostgres(
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
   const { socket, address } = await open(plan.server, routeOf(plan.spec), line, resolver);
   seen.ip = address;
-  if (plan.sslMode === 'disable') return socket;
   line.enter('processing');
-  if (await offersTls(socket, line)) return await plan.guard(socket, line, seen, now);
-  if (plan.sslMode === 'prefer') return socket;
-  throw new ProbeFailure('tls', 'the server does not offer TLS');
-}
-
-async function offersTls(socket: Socket, line: Lifeline): Promise<boolean> {
-  const answer = await line.until<Buffer>((done) => {
-    socket.once('data', done);
-    socket.once('end', () =>
-      line.fail(new ProbeFailure('protocol', 'the connection was closed before the answer was complete')),
-    );
-    socket.write(TLS_REQUEST);
-  });
-  // The whole answer: bytes behind the letter would be somebody's who is not behind the TLS.
-  const letter = answer.toString('latin1');
-  if (letter === 'S' || letter === 'N') return letter === 'S';
-  throw new ProbeFailure('protocol', 'what answers does not speak PostgreSQL');
+  const isSecure = await line.until<boolean>((done) => void agreesOnTls(socket, plan.sslMode).then(done, line.fail));
+  return isSecure ? await plan.guard(socket, line, seen, now) : socket;
 }
 
 /** A condition on what the role may not see would fail without saying why. */
-function demandPrivileges(server: ServerUrl, fields: Fields, reads: ReadonlySet<string> | undefined): void {
+function demandPrivileges({ user }: PostgresServer, fields: Fields, reads: ReadonlySet<string> | undefined): void {
   const isBlind = fields['active'] === null;
   const replication = fields['role'] === 'primary' ? ['connected_replicas', 'replication_lag_s'] : [];
   const wanted = [...PRIVILEGED_FIELDS, ...replication].find((field) => reads?.has(field));
   if (!isBlind || wanted === undefined) return;
-  throw new ProbeFailure('auth', `${wanted} is hidden from ${server.user}; run: GRANT pg_monitor TO "${server.user}"`);
+  throw new ProbeFailure('auth', `${wanted} is hidden from ${user}; run: GRANT pg_monitor TO "${user}"`);
 }
 
-function urlProblem(text: string): string | undefined {
-  const server = parseServerUrl(text, ['postgres', 'postgresql'], 5_432);
-  if (!server) return 'is not a URL of one server; write postgres://USER:PASSWORD@HOST:PORT/DATABASE';
-  if (server.user === '') return 'names no user; write postgres://USER:PASSWORD@HOST:PORT/DATABASE';
-  if (server.parameters.has('sslmode') && !sslModeOf(server))
-    return `has an sslmode other than ${SSL_MODES.join(', ')}`;
-  return undefined;
-}
-
-function serverOf({ url }: PostgresSpec): ServerUrl {
-  return parseServerUrl(url, ['postgres', 'postgresql'], 5_432) as ServerUrl;
-}
-
-function sslModeOf({ parameters }: ServerUrl): SslMode | undefined {
-  return SSL_MODES.find((mode) => mode === parameters.get('sslmode'));
-}
-
-/** As in libpq, the database is called like the user unless the URL names one. */
-function databaseOf({ path, user }: ServerUrl): string {
-  return path || user;
-}
-
-function printable(server: ServerUrl): string {
-  return `postgres://${authorityOf(server)}/${databaseOf(server)}`;
+function printable({ authority, database }: PostgresServer): string {
+  return `postgres://${authority}/${database}`;
 }

@@ -4,7 +4,7 @@
  * Not ioredis: it throws from the event loop at a reply that nobody asked for, which would end the daemon.
  */
 import type { Socket } from 'node:net';
-import { TOO_LARGE } from './driver-stream.ts';
+import { TOO_LARGE } from '../shared/driver-stream.ts';
 import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
 import { explainRedis } from './redis-failure.ts';

@@ -1,6 +1,7 @@
 /** Probe type `redis`: a login, what the server tells about itself, and a reading command of one's own. */
 import { z } from 'zod';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
+import { authorityOf, parseServerUrl, type ServerUrl } from '../shared/server-url.ts';
 import { open, routeOf, routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
@@ -19,7 +20,6 @@ import {
   type Guard,
   runOverConnection,
 } from './server-run.ts';
-import { authorityOf, parseServerUrl, type ServerUrl } from './server-url.ts';
 
 /** Characters of a text, and items of a list, that are observed. */
 const MAX_TEXT = 64 * 2 ** 10;

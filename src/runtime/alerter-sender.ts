@@ -14,10 +14,11 @@ import { type Delivery, deliver, type Failed } from './alerter-delivery.ts';
 import { createHandOver, fallbackOf, type HandOver } from './alerter-fallback.ts';
 import { Rest } from './alerter-rest.ts';
 import { type Budget, createBudget, recentStarts } from './outbox-budget.ts';
-import { gatherDigest, markFailed, markSent } from './outbox-commit.ts';
+import { dropStale, gatherDigest, markFailed, markSent } from './outbox-commit.ts';
 import { backOff } from './outbox-failure.ts';
 import { mayBeStale, withLateness } from './outbox-lateness.ts';
 import { nextStep, type QueueFacts } from './outbox-queue.ts';
+import { createRecurring, type Recurring } from './recurring.ts';
 
 export interface SenderParts {
   readonly store: Store;
@@ -36,6 +37,8 @@ export interface SenderParts {
 
 /** Longest wait for a store that is away: it is used soon after it is back. */
 const INSIST_MS = 15_000;
+/** What nobody can take for so long is no news any more. */
+const KEPT_MS = 7 * 86_400_000;
 /** Incidents whose conversation is remembered without asking the store. */
 const REMEMBERED_MAX = 5_000;
 
@@ -43,6 +46,7 @@ export class Sender {
   readonly #notifier: string;
   readonly #parts: SenderParts;
   readonly #log: Log;
+  readonly #recurring: Recurring;
   readonly #rest = new Rest();
   readonly #stop = new AbortController();
   readonly #channel: Channel;
@@ -57,6 +61,7 @@ export class Sender {
     this.#notifier = notifier;
     this.#parts = parts;
     this.#log = parts.log.child({ notifier });
+    this.#recurring = createRecurring(this.#log);
     this.#handOver = createHandOver({ ...parts, log: this.#log });
     this.#channel = createChannel({
       random: parts.random,
@@ -194,22 +199,38 @@ export class Sender {
     this.#log.info('notifications_digested', { count: carried });
   }
 
-  /** Gone or unconfigured: its rows stay until it is back, and its fallback, if it is known, stands in. */
+  /** Gone or unconfigured: its rows wait for it a week, and its fallback, if it is known, stands in. */
   async #keep(definition: NotifierDefinition | undefined): Promise<number> {
     const why = definition ? `not set: ${definition.unset.join(', ')}` : 'no such notifier';
     if (this.#idle !== why) this.#log.warn('notifier_unconfigured', { why });
     this.#idle = why;
     if (definition) await this.#handOver.all(definition);
-    return Number.POSITIVE_INFINITY;
+    return this.#expire(why);
+  }
+
+  /** Returns how long until the next one has waited long enough. */
+  async #expire(why: string): Promise<number> {
+    const { store, clock, meter, onProgress } = this.#parts;
+    const before = clock.now() - KEPT_MS;
+    const [oldest] = await store.pendingNotifications({ notifier: this.#notifier, limit: 1 });
+    if (!oldest) return Number.POSITIVE_INFINITY;
+    if (oldest.createdAt >= before) return oldest.createdAt - before + 1;
+    const count = await dropStale(store, this.#notifier, before, why);
+    for (let dropped = 0; dropped < count; dropped += 1) meter.notification(this.#notifier, 'dropped');
+    this.#log.warn('notifications_dropped', { count, why });
+    onProgress();
+    return 0;
   }
 
   /** Until it works, or the daemon stops: the store may be away for a while. */
   async #insist<T>(event: string, work: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 1; ; failures += 1) {
       try {
-        return await work();
+        const done = await work();
+        this.#recurring.over();
+        return done;
       } catch (error) {
-        this.#log.error(event, { error });
+        this.#recurring.failed(event, error);
       }
       if (this.#stopping) return undefined;
       await this.#rest.take(Math.min(backOff(failures, this.#parts.random()), INSIST_MS));

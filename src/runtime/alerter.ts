@@ -2,12 +2,13 @@
  * Delivers the outbox: at least once, in order, each notifier on its own.
  *
  * Whoever changes an incident writes its alerts as outbox rows in the same transaction and then calls `wake`. A row stays
- * pending until its channel accepted it, across failures, restarts and reloads; nothing is ever dropped. The rows of a
- * notifier that is no longer defined wait for it to come back.
+ * pending until its channel accepted it, across failures, restarts and reloads. The rows of a notifier that is unconfigured
+ * or no longer defined wait a week for it to come back, and count for nothing meanwhile: nothing fails. Then they are dropped.
  */
 import type { Configuration } from '../model.ts';
 import type { Clock, Log, Meter, NotifierTypes, Store } from '../ports.ts';
 import { Sender } from './alerter-sender.ts';
+import { createRecurring } from './recurring.ts';
 
 export interface AlerterParts {
   readonly store: Store;
@@ -29,9 +30,9 @@ export interface Alerter {
   wake(): void;
   /** Within 5 s: a delivery under way may end by itself, then it is aborted and its row stays pending. */
   stop(): Promise<void>;
-  /** Pending rows a notifier, every configured one included. */
+  /** What each notifier that can take alerts owes. */
   queues(): ReadonlyMap<string, number>;
-  /** When the oldest row that a configured notifier owes was written. */
+  /** When the oldest of that was written. */
   oldestPendingAt(): number | undefined;
 }
 
@@ -39,9 +40,10 @@ const STOP_GRACE_MS = 3_000;
 
 export function createAlerter(parts: AlerterParts): Alerter {
   const { store, configuration, log } = parts;
+  const recurring = createRecurring(log);
   const senders = new Map<string, Sender>();
   let state: 'new' | 'running' | 'stopped' = 'new';
-  let pending: Pending = { queues: new Map(), oldestAt: undefined };
+  let pending: Pending = { queues: new Map(), oldestAt: undefined, waiting: [] };
   let looking: Promise<void> | undefined;
   let lookAgain = false;
 
@@ -67,9 +69,10 @@ export function createAlerter(parts: AlerterParts): Alerter {
       lookAgain = false;
       try {
         pending = await readPending(store, configuration());
-        for (const notifier of pending.queues.keys()) ensure(notifier);
+        for (const notifier of pending.waiting) ensure(notifier);
+        recurring.over();
       } catch (error) {
-        log.error('outbox_not_counted', { error });
+        recurring.failed('outbox_not_counted', error);
       }
     }
     looking = undefined;
@@ -102,17 +105,19 @@ export function createAlerter(parts: AlerterParts): Alerter {
 interface Pending {
   readonly queues: ReadonlyMap<string, number>;
   readonly oldestAt: number | undefined;
+  /** Notifiers with pending rows, whether they can take them or not. */
+  readonly waiting: readonly string[];
 }
 
 async function readPending(store: Store, { notifiers }: Configuration): Promise<Pending> {
   const counts = await store.countPending();
-  const queues = new Map([...notifiers.keys()].map((notifier) => [notifier, 0]));
-  for (const [notifier, count] of counts) queues.set(notifier, count);
+  const able = [...notifiers.values()].filter(({ unset }) => unset.length === 0).map(({ name }) => name);
+  const queues = new Map(able.map((notifier) => [notifier, counts.get(notifier) ?? 0]));
   let oldestAt: number | undefined;
-  for (const notifier of notifiers.keys()) {
+  for (const notifier of able) {
     if (!counts.has(notifier)) continue;
     const [oldest] = await store.pendingNotifications({ notifier, limit: 1 });
     if (oldest) oldestAt = Math.min(oldestAt ?? oldest.createdAt, oldest.createdAt);
   }
-  return { queues, oldestAt };
+  return { queues, oldestAt, waiting: [...counts.keys()] };
 }

@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { composeAlert } from '../engine/alert.ts';
 import { CHANGES, MAY_WAIT, owedAfter, type Told } from '../engine/flap.ts';
 import { route } from '../engine/route.ts';
-import type { Alert, AlertKind, Configuration, Incident, Probe, Silence } from '../model.ts';
+import type { Alert, AlertKind, Configuration, Incident, NotifierDefinition, Probe, Silence } from '../model.ts';
 import type { Clock, StoreQueries } from '../ports.ts';
+import { fallbackOf } from './alerter-fallback.ts';
 import type { Flapping } from './flapping.ts';
+import { copyTo } from './outbox-commit.ts';
 import { timelineEntry } from './timeline-entry.ts';
 
 export interface Announcement {
@@ -48,18 +50,62 @@ const KEPT_BACK: ReadonlySet<AlertKind> = new Set([
 ]);
 /** What people are owed when the silence ends; the rest is no news any more by then. */
 const OWED: ReadonlySet<AlertKind> = new Set(['opened', 'reopened', 'escalated']);
+/** What is no news for whoever did not hear that it began. */
+const ENDS: ReadonlySet<AlertKind> = new Set(['resolved', 'closed']);
 /** More alerts than any incident sends. */
 const ALL_ALERTS = 1_000;
 
-async function whoHeard(
+interface Audience {
+  /** Who heard of the incident, or will when they can: also notifiers that are unconfigured now, whose alerts wait. */
+  readonly notifiers: readonly string[];
+  /** One of these, or its fallback, takes alerts. */
+  readonly isReached: boolean;
+  /** People believe that it is open, whoever told them and whether that is still there or not. */
+  readonly isBelieved: boolean;
+}
+
+async function audienceOf(
   queries: StoreQueries,
   { id, activeAt }: Incident,
-  notifiers: Configuration['notifiers'],
-): Promise<readonly string[]> {
+  configuration: Configuration,
+): Promise<Audience> {
   const rows = await queries.notifications({ incidentId: id, limit: ALL_ALERTS });
   // Copies for a fallback follow their originals.
-  const heard = rows.filter(({ createdAt, fallbackFor }) => createdAt >= activeAt && fallbackFor === undefined);
-  return [...new Set(heard.map(({ notifier }) => notifier))].filter((name) => notifiers.get(name)?.unset.length === 0);
+  const own = rows.filter(({ createdAt, fallbackFor }) => createdAt >= activeAt && fallbackFor === undefined);
+  const defined = [...new Set(own.map(({ notifier }) => notifier))].flatMap(
+    (name) => configuration.notifiers.get(name) ?? [],
+  );
+  const isReached = (each: NotifierDefinition | undefined) =>
+    each !== undefined && (each.unset.length === 0 || fallbackOf(each, configuration) !== undefined);
+  // What flaps was perhaps told before it was last opened, and not since.
+  const told = rows.filter(
+    ({ state, notifier }) => state === 'sent' || isReached(configuration.notifiers.get(notifier)),
+  );
+  const newest = told.find(({ alert }) => CHANGES.has(alert.kind));
+  return {
+    notifiers: defined.map(({ name }) => name),
+    isReached: defined.some(isReached),
+    isBelieved: newest !== undefined && newest.alert.kind !== 'resolved',
+  };
+}
+
+/** What an unconfigured notifier still owes of the incident comes before what its fallback is told now. */
+async function handOverFirst(
+  queries: StoreQueries,
+  incidentId: number,
+  recipients: readonly string[],
+  configuration: Configuration,
+  now: number,
+): Promise<void> {
+  const unconfigured = [...configuration.notifiers.values()].filter(({ unset }) => unset.length > 0);
+  const fallbacks = new Map(unconfigured.map((each) => [each.name, fallbackOf(each, configuration)]));
+  if (![...fallbacks.values()].some((fallback) => fallback !== undefined && recipients.includes(fallback))) return;
+  const rows = await queries.notifications({ incidentId, limit: ALL_ALERTS });
+  for (const row of rows.toReversed()) {
+    const fallback = fallbacks.get(row.notifier);
+    if (row.state !== 'pending' || row.carriedBy !== undefined || fallback === undefined) continue;
+    if (recipients.includes(fallback)) await copyTo(queries, row, fallback, now);
+  }
 }
 
 /** The first alert that is owed stands for all that follow: it is told with what is so by then. */
@@ -125,11 +171,16 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     severity: Alert['severity'],
   ): Promise<readonly string[]> {
     const { routes, notifiers } = configuration();
-    const told = FOLLOW_UPS.has(kind) ? await whoHeard(queries, incident, notifiers) : [];
+    const routed = route({ incident, severity, probe: probeOf(incident) }, routes, notifiers)
+      .map(({ notifier }) => notifier)
+      .filter((notifier) => only === undefined || only.has(notifier));
+    if (!FOLLOW_UPS.has(kind)) return routed;
+    const audience = await audienceOf(queries, incident, configuration());
     // Of what was kept back nobody heard, and nobody is told how it goes on.
-    if (told.length > 0 || (FOLLOW_UPS.has(kind) && incident.withheld !== undefined)) return told;
-    const routed = route({ incident, severity, probe: probeOf(incident) }, routes, notifiers);
-    return routed.map(({ notifier }) => notifier).filter((notifier) => only === undefined || only.has(notifier));
+    if (audience.isReached || incident.withheld !== undefined) return audience.notifiers;
+    // It began untold, or in a queue that nobody empties: only there it may end.
+    if (ENDS.has(kind) && !audience.isBelieved) return audience.notifiers;
+    return [...new Set([...audience.notifiers, ...routed])];
   }
 
   /** People believe that it is over, because it flaps; that it is worse than they ever heard may not wait. */
@@ -153,7 +204,9 @@ export function createAnnouncer(parts: AnnouncerParts): Announcer {
     if (!urgent && MAY_WAIT.has(kind) && flapping.until(told) !== undefined) return dampen(queries, announcement, told);
     const quietUntil = CHANGES.has(kind) ? flapping.until([{ kind, at: now }, ...told]) : undefined;
     const alert = await compose(queries, { ...announcement, ...(quietUntil !== undefined && { quietUntil }) }, now);
-    for (const notifier of await recipients(queries, announcement, alert.severity)) {
+    const hearers = await recipients(queries, announcement, alert.severity);
+    await handOverFirst(queries, incident.id, hearers, configuration(), now);
+    for (const notifier of hearers) {
       await queries.insertNotification({
         ...{ notifier, incidentId: incident.id, alert, state: 'pending', createdAt: now, dueAt: now, tries: 0 },
       });

@@ -7,6 +7,7 @@ import type { Attempt, Plan, Resource } from '../model.ts';
 import type { ActionInput, Clock, Meter, Store } from '../ports.ts';
 import type { ActionRunner } from './action-runner.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
+import { LEASE_SLACK_MS } from './attempt-lease.ts';
 import { freeLocks, type Lock, renewLocks, takeLocks } from './attempt-locks.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { type No, type Planner, type Question, storeAway } from './plan-facts.ts';
@@ -52,8 +53,6 @@ export interface Intent {
   free(alsoLocked: readonly Lock[]): Promise<void>;
 }
 
-/** Locks outlive what they guard by this much, so that a slow step does not lose them. */
-const LEASE_SLACK_MS = 60_000;
 const EVIDENCE_TIMEOUT_MS = 10_000;
 const EVIDENCE_CHARS = 16_384;
 

@@ -3,9 +3,9 @@
  * attempt that acts while the store is away is kept, and written when it is back.
  */
 import { RetryableError } from '../errors.ts';
-import type { Attempt, Incident, Plan } from '../model.ts';
+import type { AlertKind, Attempt, Incident, Plan } from '../model.ts';
 import type { Clock, Log, Meter, Store, StoreQueries } from '../ports.ts';
-import type { Backlog } from './backlog.ts';
+import { type Backlog, probeLine } from './backlog.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 
 export interface AttemptJournal {
@@ -51,6 +51,8 @@ export interface JournalParts {
 
 export function createAttemptJournal(parts: JournalParts): AttemptJournal {
   const { store, clock, log, meter, desk, backlog } = parts;
+  /** How often an act has told something: two tales of one moment are two. */
+  let tales = 0;
 
   function report({ id, remediation, resource, state, refusal, probe, incidentId }: Attempt): void {
     log.info('attempt', { attempt: id, remediation, resource, state, refusal, probe, incident: incidentId });
@@ -75,11 +77,18 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
     return plan;
   }
 
-  async function tell({ id, incidentId }: Attempt, text: string): Promise<void> {
+  async function tell({ id, probe, incidentId }: Attempt, text: string): Promise<void> {
     if (incidentId === undefined) return;
-    const at = clock.now();
-    const write = () => desk.note(incidentId, { kind: 'attempt_told', text, at }, 'progress');
-    await backlog.write({ key: `attempt-told:${id}:${at}`, write });
+    tales += 1;
+    const told = { kind: 'attempt_told', text, at: clock.now() };
+    const write = (again: boolean) => noteOnce(incidentId, told, again, 'progress');
+    await backlog.write({ key: `attempt-told:${id}:${tales}`, line: probeLine(probe), write });
+  }
+
+  /** `again`: it may be written although the answer to an earlier try was lost. */
+  function noteOnce(incidentId: number, line: Line, again: boolean, alert?: AlertKind): Promise<void> {
+    const isNews = async (queries: StoreQueries) => !again || !(await isTold(queries, incidentId, line));
+    return desk.note(incidentId, { ...line, also: isNews }, alert);
   }
 
   /** Returns what is on record then. */
@@ -102,21 +111,20 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
 
   async function close(over: Attempt, telling: Telling): Promise<Attempt> {
     const key = `attempt-end:${over.id}`;
-    const written = await backlog.write({ key, write: () => writeEnd(over, telling) });
+    const written = await backlog.write({ key, line: probeLine(over.probe), write: () => writeEnd(over, telling) });
     if (written !== 'kept' && written !== over) return written;
     report(over);
     return over;
   }
 
   async function healed(attempt: Attempt, text: string): Promise<Attempt> {
-    const { id, incidentId } = attempt;
+    const { id, probe, incidentId } = attempt;
     report(attempt);
     measure(attempt);
-    const at = clock.now();
-    const note = async () => {
-      if (incidentId !== undefined) await desk.note(incidentId, { kind: 'attempt_healed', text, at });
-    };
-    await backlog.write({ key: `attempt-healed:${id}`, write: note });
+    if (incidentId === undefined) return attempt;
+    const line = { kind: 'attempt_healed', text, at: attempt.endedAt ?? clock.now() };
+    const write = (again: boolean) => noteOnce(incidentId, line, again);
+    await backlog.write({ key: `attempt-healed:${id}`, line: probeLine(probe), write });
     return attempt;
   }
 
@@ -130,7 +138,7 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
     commit,
     async save(attempt) {
       const write = () => store.updateAttempt(attempt);
-      await backlog.write({ key: `attempt:${attempt.id}`, write });
+      await backlog.write({ key: `attempt:${attempt.id}`, line: probeLine(attempt.probe), write });
       report(attempt);
       return attempt;
     },
@@ -155,4 +163,16 @@ export function createAttemptJournal(parts: JournalParts): AttemptJournal {
     },
     healed,
   };
+}
+
+/** A line of an incident's story, told of the moment at which it happened. */
+interface Line {
+  readonly kind: string;
+  readonly text: string;
+  readonly at: number;
+}
+
+async function isTold(queries: StoreQueries, incidentId: number, { kind, text, at }: Line): Promise<boolean> {
+  const story = await queries.timeline(incidentId);
+  return story.some((entry) => entry.kind === kind && entry.at === at && entry.text === text);
 }

@@ -64,10 +64,15 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
     const input = inputOf(request, intended, observed, folder);
     const no = await intent.lastLook(request, intended, alsoLocked, input);
     if (no) return { plan: no, attempt: await intent.refuse(intended, no) };
-    return carryOut(request, intended, input);
+    return carryOut(request, intended, alsoLocked, input);
   }
 
-  async function carryOut(request: AttemptRequest, intended: Attempt, input: ActionInput): Promise<Pursued> {
+  async function carryOut(
+    request: AttemptRequest,
+    intended: Attempt,
+    alsoLocked: readonly Lock[],
+    input: ActionInput,
+  ): Promise<Pursued> {
     const { live, remediation } = request;
     // Nothing this probe sees while the fix acts and settles may count for or against it.
     live.untracked = true;
@@ -78,7 +83,7 @@ export function createAttemptRunner(parts: AttemptRunnerParts): AttemptRunner {
       if (!plan.go) return { plan, attempt: await intent.refuse(intended, plan) };
       failpoint('attempt_running');
       const acted = await act(request, running, input);
-      return { plan, attempt: acted.state === 'settling' ? await verify(acted, request) : acted };
+      return { plan, attempt: acted.state === 'settling' ? await verify(acted, request, alsoLocked) : acted };
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error;
       // Only what stands before the act waits for the store: what comes after it is kept.

@@ -7,6 +7,8 @@ import type { Log } from '../ports.ts';
 export interface Task<T> {
   /** A newer task with the same key takes the place of one that waits. */
   readonly key: string;
+  /** What it is about, such as a probe: it is never written before an earlier task of the same line. Absent: its key. */
+  readonly line?: string;
   /**
    * `again`: an earlier try may have been written although its answer was lost; the work finds that out by itself.
    */
@@ -29,6 +31,11 @@ interface Waiting {
   readonly underWay: Promise<unknown> | undefined;
 }
 
+/** The line of what changes a probe's state, and of the attempts that heal it: one is understood by what stands before it. */
+export function probeLine(probe: string): string {
+  return `probe:${probe}`;
+}
+
 export interface BacklogParts {
   readonly log: Log;
   storeAway(): boolean;
@@ -38,6 +45,11 @@ export function createBacklog({ log, storeAway }: BacklogParts): Backlog {
   const waiting = new Map<string, Waiting>();
   const impatient = new Set<() => void>();
   let draining: Promise<void> | undefined;
+
+  /** Also when the store is back, for as long as something of its line is not written. */
+  function mustWait(task: Task<unknown>): boolean {
+    return storeAway() || [...waiting.values()].some((entry) => lineOf(entry.task) === lineOf(task));
+  }
 
   function keep(task: Task<unknown>, underWay?: Promise<unknown>): 'kept' {
     const before = waiting.get(task.key);
@@ -89,7 +101,7 @@ export function createBacklog({ log, storeAway }: BacklogParts): Backlog {
 
   return {
     async write(task) {
-      if (storeAway() || waiting.has(task.key)) return keep(task);
+      if (mustWait(task)) return keep(task);
       const underWay = task.write(false);
       const end = await endOrAway(underWay);
       if (end === 'away') return keep(task, underWay);
@@ -107,4 +119,8 @@ export function createBacklog({ log, storeAway }: BacklogParts): Backlog {
       return draining;
     },
   };
+}
+
+function lineOf({ key, line = key }: Task<unknown>): string {
+  return line;
 }

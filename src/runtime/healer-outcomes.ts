@@ -4,6 +4,7 @@
 import type { Attempt, Incident, Refusal, Remediation } from '../model.ts';
 import type { Clock, Log, Meter, Store } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import type { LiveProbe } from './live-probe.ts';
 import type { No } from './plan-facts.ts';
 import type { Switches } from './switches.ts';
 
@@ -26,6 +27,7 @@ export interface OutcomesParts {
   readonly meter: Meter;
   readonly desk: IncidentDesk;
   readonly switches: Switches;
+  live(name: string): LiveProbe | undefined;
 }
 
 /** A no after which a page may still be held: the yes is only a matter of moments. */
@@ -38,7 +40,9 @@ export function isBrief({ refusal, retryAt = 0 }: No, holdUntil: number): boolea
 /** A no that says nothing new to people, or cannot be written: the state of things is on the page. */
 const SILENT: ReadonlySet<Refusal> = new Set(['not_confirmed', 'recovered', 'stopping', 'store_away']);
 
-export function createHealerOutcomes({ store, clock, log, meter, desk, switches }: OutcomesParts): HealerOutcomes {
+export function createHealerOutcomes(parts: OutcomesParts): HealerOutcomes {
+  const { store, clock, log, meter, desk, switches, live } = parts;
+
   function count(probe: string, fix: Remediation, { refusal, detail }: No): void {
     meter.refused(fix.name, refusal);
     log.info('remediation_refused', { remediation: fix.name, refusal, detail, probe });
@@ -61,11 +65,18 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
 
   async function release(incidentId: number, why: string): Promise<void> {
     await desk.edit(incidentId, {
-      edit: ({ holdUntil, ...rest }) => (holdUntil === undefined ? undefined : { ...rest, paged: true }),
+      edit: ({ holdUntil, ...rest }) =>
+        holdUntil === undefined ? undefined : { ...rest, ...asSeen(rest), paged: true },
       kind: 'page_released',
       text: why,
       alert: 'opened',
     });
+  }
+
+  /** People who are asked for help read what is so now, not what was seen when it began. */
+  function asSeen({ subject }: Incident): Partial<Pick<Incident, 'reason' | 'cause'>> {
+    const verdict = live(subject)?.last?.verdict;
+    return verdict?.kind === 'fail' ? { reason: verdict.reason, cause: verdict.summary } : {};
   }
 
   /** People hear it before it is on record: a kill in between tells them twice, never not at all. */
@@ -77,7 +88,10 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
   /** Healing gives up, for now or for good: whoever heard of the incident hears that too. */
   async function escalate(incident: Incident, kind: string, text: string, exhausted = false): Promise<void> {
     await desk.edit(incident.id, {
-      edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: rest.exhausted || exhausted, paged: true }),
+      edit: ({ holdUntil: _hold, ...rest }) => ({
+        ...{ ...rest, ...asSeen(incident) },
+        ...{ exhausted: rest.exhausted || exhausted, paged: true },
+      }),
       kind,
       text,
       // Asked of what it is by then: its hold may have ended a moment ago.
@@ -94,10 +108,10 @@ export function createHealerOutcomes({ store, clock, log, meter, desk, switches 
     },
     async exhausted(incident) {
       const [ran] = await store.attempts({ incidentId: incident.id, started: true, limit: 1 });
-      if (ran) return escalate(incident, 'exhausted', 'everything on its ladder was tried, and it is still down', true);
+      if (ran) return escalate(incident, 'exhausted', 'everything on its ladder was tried', true);
       // Each no was told when it was given: nothing is worse than it was.
       await desk.edit(incident.id, {
-        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, exhausted: true, paged: true }),
+        edit: ({ holdUntil: _hold, ...rest }) => ({ ...rest, ...asSeen(incident), exhausted: true, paged: true }),
         kind: 'exhausted',
         text: 'no fix on its ladder may run by itself',
         alert: ({ paged }) => (paged ? undefined : 'opened'),

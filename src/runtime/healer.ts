@@ -65,8 +65,8 @@ export function createHealer(parts: HealerParts): Healer {
   const lookAgainAt = new Map<number, number>();
   /** By incident: the reason of which it was told that no remediation speaks of it. */
   const toldUnspoken = new Map<number, string>();
-  /** Probes for which the outage has been counted as a no. */
-  let toldAway: { readonly outage: Outage; readonly probes: Set<string> } | undefined;
+  /** Probes for which the outage that began then has been counted as a no. */
+  let toldAway: { readonly since: number; readonly probes: Set<string> } | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -94,7 +94,7 @@ export function createHealer(parts: HealerParts): Healer {
 
   /** What would be tried is refused by name, once in an outage; pages that are held are named in its message. */
   function holdOff(away: Outage): void {
-    if (toldAway?.outage !== away) toldAway = { outage: away, probes: new Set() };
+    if (toldAway?.since !== away.since) toldAway = { since: away.since, probes: new Set() };
     for (const probe of all()) {
       const { name } = probe.definition;
       if (probe.state.state !== 'down' || toldAway.probes.has(name) || !mayBeHealed(probe)) continue;

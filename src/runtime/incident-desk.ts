@@ -101,7 +101,7 @@ export function createIncidentDesk({ store, clock, meter, announcer, onCommitted
   const serial = createSerial();
   const list = () => [...open.values()];
   const announce = announcer(list);
-  const writeState = createStateWriter({ clock, announce });
+  const writeState = createStateWriter(announce);
 
   const find = (source: Incident['source'], subject: string) => bySubject.get(`${source} ${subject}`);
 

@@ -3,7 +3,7 @@
  */
 import { freshState, NO_STREAKS } from '../engine/track.ts';
 import { createWindow, type RunWindow, type WindowSpec, windowSpecOf } from '../engine/window.ts';
-import type { Probe, ProbeState } from '../model.ts';
+import type { Probe, ProbeState, Reason } from '../model.ts';
 import type { LastRun } from '../ports.ts';
 
 export interface LiveProbe {
@@ -18,6 +18,8 @@ export interface LiveProbe {
   judgedAt?: number;
   /** Wall clock at which the failures began that have not ended since: what the time to detect counts from. */
   firstFailureAt?: number;
+  /** The reason of its newest verdicts, and how many in a row have had it. */
+  reasons?: { readonly reason: Reason; readonly runs: number };
   /** A fix is acting or settling: runs are shown and stored, but count neither for nor against. */
   untracked: boolean;
   /** While a failing dependency is unconfirmed, DOWN waits; at most until then (monotonic ms). */
@@ -44,6 +46,7 @@ export function redefine(live: LiveProbe, definition: Probe, now: number): void 
   if (window) live.window = window;
   else delete live.window;
   if (!sameTarget) delete live.last;
+  if (!sameTarget) delete live.reasons;
   delete live.confirmBy;
 }
 

@@ -15,8 +15,8 @@ export interface NextFix {
   of(probe: LiveProbe, incident: Incident | undefined): Promise<Remediation | 'exhausted' | undefined>;
   /** The first of its ladder, whatever was tried: answered from memory. */
   first(probe: LiveProbe): Remediation | undefined;
-  /** For a probe that is going DOWN; undefined: page now. */
-  holdUntil(probe: LiveProbe): Promise<number | undefined>;
+  /** For a probe that is going DOWN, or went DOWN while the store was away (`onceBack`); undefined: page now. */
+  holdUntil(probe: LiveProbe, onceBack?: boolean): Promise<number | undefined>;
 }
 
 export interface NextFixParts {
@@ -59,14 +59,14 @@ export function createNextFix({ store, clock, desk, planner, configuration }: Ne
       const [rung] = ladderOf(probe)?.rungs ?? [];
       return rung && configuration().remediations.get(rung.remediation);
     },
-    async holdUntil(probe) {
+    async holdUntil(probe, onceBack = false) {
       const { pageAfterMs, remediate } = probe.definition;
       if (pageAfterMs === 0 || remediate.length === 0) return undefined;
       const fix = await of(probe, await incidentOf(probe.definition));
       if (fix === undefined || fix === 'exhausted') return undefined;
       // The state is about to be DOWN: that is what the plan is asked about.
       const live: LiveProbe = { ...probe, state: { ...probe.state, state: 'down' } };
-      const { plan } = await planner(store, { remediation: fix, live, incident: undefined, byHand: false });
+      const { plan } = await planner(store, { remediation: fix, live, incident: undefined, byHand: false, onceBack });
       const until = clock.now() + pageAfterMs;
       return plan.go || isBrief(plan, until) ? until : undefined;
     },

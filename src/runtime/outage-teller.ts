@@ -47,6 +47,7 @@ const GRACE_MS = 2_000;
 const EVERY_MS = 60_000;
 /** Failures after which the fallback hears it too. */
 const PATIENCE = 3;
+const MEANWHILE = 'probes go on, but nothing is healed and no other alert can be sent';
 /** Of names in the text; all of them stand in the facts. */
 const NAMES_CHARS = 1_000;
 
@@ -150,12 +151,12 @@ export function createOutageTeller(parts: OutageTellerParts): OutageTeller {
     return deliver(type, definition, { alert, conversation }, { clock, log, signal: stopping.signal });
   }
 
-  function messageOf({ error, forGood, superseded }: Outage): Message {
+  function messageOf({ error, forGood, superseded, stuck }: Outage): Message {
     const down = superseded ? [] : parts.down();
     const known = down.length === 0 ? 'nothing new is down' : `down: ${listed(down)}`;
     const what = forGood
       ? 'it is lost, and Brainstem ends so that its next start examines it'
-      : 'it does not answer: probes go on, but nothing is healed and no other alert can be sent';
+      : `${stuck ? 'it cannot be used until somebody mends it' : 'it does not answer'}: ${MEANWHILE}`;
     const cause = parts.redact(superseded ? error : `${what} (${error}); ${known}`);
     return { eventId: randomUUID(), down, trouble: { title: 'Store', cause, severity: 'critical' } };
   }

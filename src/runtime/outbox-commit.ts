@@ -67,7 +67,12 @@ const RECENT = 500;
  * One copy an alert and notifier: an alert that the fallback has, from its own route or as a copy, is not given again.
  * So fallbacks that point in a circle end, and a restart copies nothing twice.
  */
-async function copyTo(queries: StoreQueries, row: Notification, fallback: string, now: number): Promise<boolean> {
+export async function copyTo(
+  queries: StoreQueries,
+  row: Notification,
+  fallback: string,
+  now: number,
+): Promise<boolean> {
   const { incidentId, alert, notifier } = row;
   const known = await queries.notifications({ ...(incidentId !== undefined && { incidentId }), limit: RECENT });
   if (known.some((other) => other.notifier === fallback && other.alert.eventId === alert.eventId)) return false;
@@ -82,6 +87,25 @@ async function copyTo(queries: StoreQueries, row: Notification, fallback: string
     fallbackFor: notifier,
   });
   return true;
+}
+
+/**
+ * Gives up what waits for a notifier since before then, and with it all that waits of the same incidents: nobody shall hear
+ * the end of what they never heard begin. Returns how many rows.
+ */
+export function dropStale(store: Store, notifier: string, before: number, why: string): Promise<number> {
+  return store.transaction(async (queries) => {
+    const incidents = new Set<number>();
+    let dropped = 0;
+    for await (const row of pendingRows(queries, notifier)) {
+      const { incidentId, createdAt } = row;
+      if (createdAt >= before && (incidentId === undefined || !incidents.has(incidentId))) continue;
+      if (incidentId !== undefined) incidents.add(incidentId);
+      await queries.updateNotification({ ...row, state: 'dropped', lastError: why });
+      dropped += 1;
+    }
+    return dropped;
+  });
 }
 
 /** Writes the digest of what exceeds the burst cap now. Returns how many rows it carries. */

@@ -9,6 +9,7 @@ import type { Observation, Probe, Verdict } from '../model.ts';
 import type { Clock, Log, Meter } from '../ports.ts';
 import type { Backlog } from './backlog.ts';
 import { createDependencies, type Dependencies } from './dependencies.ts';
+import { createFollowCause } from './incident-cause.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createKinship } from './kinship.ts';
 import { isActive, type LiveProbe, settle } from './live-probe.ts';
@@ -33,8 +34,11 @@ export interface PipelineParts {
   all(): Iterable<LiveProbe>;
   /** Starts a probe soon, outside its schedule. */
   wake(name: string): void;
-  /** Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. */
-  holdUntil(live: LiveProbe): Promise<number | undefined>;
+  /**
+   * Until when the page of a probe that is going DOWN is held for a fix; undefined: page now. `onceBack`: it went DOWN while
+   * the store was away.
+   */
+  holdUntil(live: LiveProbe, onceBack?: boolean): Promise<number | undefined>;
   /** After a commit: whoever heals looks again. */
   onChanged(probe: string): void;
   /** Takes secrets out of what is told and stored; conditions see the truth. */
@@ -67,6 +71,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
     runNow: async (name) => void (await runNow(name)),
   });
   const kinship = createKinship({ clock, desk, dependencies, live, wake, holdUntil: parts.holdUntil, onChanged });
+  const followCause = createFollowCause({ clock, desk });
   const ledger = createStateLedger({
     ...{ clock, desk, backlog: parts.backlog, dependencies, holdUntil: parts.holdUntil, onWritten: follow },
   });
@@ -146,6 +151,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
         if (recovering) kinship.wakeWaiting(probe.definition.name);
       }
       await kinship.release(probe, verdict);
+      await followCause(probe, verdict);
       return tracked;
     }
     return change(probe, tracked, tracked.change.from, verdict);

@@ -32,6 +32,8 @@ export interface Question {
   readonly byHand: boolean;
   /** A person's hand on the target that the probe itself does not see. */
   readonly hand?: Intervention | undefined;
+  /** The store is back, and what was kept is being written: may it run when that is done? */
+  readonly onceBack?: boolean;
 }
 
 export type No = Extract<Plan, { readonly go: false }>;
@@ -110,11 +112,11 @@ export function createPlanner({
   }
 
   return async function planNow(queries, question) {
-    const { remediation, live, incident, byHand } = question;
+    const { remediation, live, incident, byHand, onceBack = false } = question;
     const { healing } = configuration().settings;
     const target = targetOf(question);
     const { resource } = target;
-    const away = outage();
+    const away = onceBack ? undefined : outage();
     if (away) return { plan: storeAway(away), ...target };
     const now = clock.now();
     const [frozen, intervention] = [await switches.frozen(), await interventionOf(queries, question, target)];

@@ -5,6 +5,7 @@
 import type { Configuration, Probe } from '../model.ts';
 import type { Clock, Log } from '../ports.ts';
 import { isActive, type LiveProbe } from './live-probe.ts';
+import { createRecurring } from './recurring.ts';
 import type { Switches } from './switches.ts';
 
 export interface RearmParts {
@@ -13,15 +14,22 @@ export interface RearmParts {
   readonly switches: Switches;
   configuration(): Configuration;
   all(): Iterable<LiveProbe>;
+  /** While it is away nothing can be armed. */
+  storeUp(): boolean;
 }
 
 const LOOK_MS = 10_000;
 
-export function startRearm({ clock, log, switches, configuration, all }: RearmParts): { stop(): void } {
-  const timer = setInterval(() => void look().catch((error: unknown) => log.error('rearm_failed', { error })), LOOK_MS);
+export function startRearm({ clock, log, switches, configuration, all, storeUp }: RearmParts): { stop(): void } {
+  const recurring = createRecurring(log);
+  const timer = setInterval(
+    () => void look().then(recurring.over, (error: unknown) => recurring.failed('rearm_failed', error)),
+    LOOK_MS,
+  );
   timer.unref();
 
   async function look(): Promise<void> {
+    if (!storeUp()) return;
     for (const { remediation, at } of switches.disarmed()) {
       const healthyMs = configuration().remediations.get(remediation)?.limit.windowMs;
       if (healthyMs === undefined || clock.now() - at < healthyMs) continue;

@@ -6,6 +6,7 @@ import { route } from '../engine/route.ts';
 import type { Configuration, Incident, Silence } from '../model.ts';
 import type { Clock, Log, Store } from '../ports.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import { createRecurring } from './recurring.ts';
 
 export interface RemindersParts {
   readonly store: Store;
@@ -24,9 +25,10 @@ const ROWS = 500;
 
 export function startReminders(parts: RemindersParts): { stop(): Promise<void> } {
   const { store, clock, log, desk, configuration, silenceOf, storeUp } = parts;
+  const recurring = createRecurring(log);
   let looking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    looking = looking.then(look).catch((error: unknown) => log.error('reminders_failed', { error }));
+    looking = looking.then(look).then(recurring.over, (error: unknown) => recurring.failed('reminders_failed', error));
   }, LOOK_MS);
   timer.unref();
 

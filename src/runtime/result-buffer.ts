@@ -1,9 +1,9 @@
 /**
  * Results on their way to the store: gathered and written in batches, bounded, and counted when they must be dropped.
  */
-import { RetryableError } from '../errors.ts';
 import type { Result } from '../model.ts';
 import type { Log, Meter, Store } from '../ports.ts';
+import { createRecurring } from './recurring.ts';
 
 export interface ResultBuffer {
   add(result: Result): void;
@@ -26,6 +26,7 @@ export interface ResultBufferParts {
 }
 
 export function createResultBuffer({ store, log, meter }: ResultBufferParts): ResultBuffer {
+  const recurring = createRecurring(log);
   let buffered: Result[] = [];
   let flushing: Promise<void> | undefined;
   const timer = setInterval(() => void flush().catch(() => undefined), FLUSH_MS);
@@ -44,9 +45,9 @@ export function createResultBuffer({ store, log, meter }: ResultBufferParts): Re
       const batch = buffered.slice(0, BATCH);
       try {
         await store.addResults(batch);
+        recurring.over();
       } catch (error) {
-        // That the store is away is told by its watch, once.
-        if (!(error instanceof RetryableError)) log.error('results_not_stored', { waiting: buffered.length, error });
+        recurring.failed('results_not_stored', error);
         throw error;
       }
       buffered = buffered.slice(batch.length);

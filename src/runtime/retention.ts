@@ -3,6 +3,7 @@
  */
 import type { Configuration } from '../model.ts';
 import type { Clock, Log, Meter, Store } from '../ports.ts';
+import { createRecurring } from './recurring.ts';
 
 export interface RetentionParts {
   readonly store: Store;
@@ -15,6 +16,7 @@ export interface RetentionParts {
 const EVERY_MS = 15 * 60_000;
 
 export function startRetention({ store, clock, log, meter, configuration }: RetentionParts): { stop(): Promise<void> } {
+  const recurring = createRecurring(log);
   let pruning = prune();
   const timer = setInterval(() => {
     pruning = pruning.then(prune);
@@ -25,8 +27,9 @@ export function startRetention({ store, clock, log, meter, configuration }: Rete
     try {
       const { oldestAt, bytes } = await store.prune(configuration().settings.history, clock.now());
       meter.historyKept(oldestAt, bytes);
+      recurring.over();
     } catch (error) {
-      log.error('history_not_pruned', { error });
+      recurring.failed('history_not_pruned', error);
     }
   }
 

@@ -4,7 +4,7 @@
  */
 import type { ProbeState, StateName, Verdict } from '../model.ts';
 import type { Clock } from '../ports.ts';
-import type { Backlog } from './backlog.ts';
+import { type Backlog, probeLine } from './backlog.ts';
 import type { Dependencies } from './dependencies.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import type { LiveProbe } from './live-probe.ts';
@@ -32,7 +32,7 @@ export interface LedgerParts {
   readonly desk: IncidentDesk;
   readonly backlog: Backlog;
   readonly dependencies: Dependencies;
-  holdUntil(live: LiveProbe): Promise<number | undefined>;
+  holdUntil(live: LiveProbe, onceBack?: boolean): Promise<number | undefined>;
   /** A state that was kept is on record, and told: whoever follows it does. */
   onWritten(live: LiveProbe, written: Written): Promise<void>;
 }
@@ -69,7 +69,7 @@ export function createStateLedger(parts: LedgerParts): StateLedger {
 
   /** `page_after` counts from the confirmation, also when that was long ago. */
   async function hold(live: LiveProbe, since: number, again: boolean): Promise<number | undefined> {
-    const until = await parts.holdUntil(live);
+    const until = await parts.holdUntil(live, again);
     if (until === undefined || !again) return until;
     const left = Math.min(until, since + live.definition.pageAfterMs);
     return left > clock.now() ? left : undefined;
@@ -99,6 +99,7 @@ export function createStateLedger(parts: LedgerParts): StateLedger {
       const chain = [kept];
       const written = await backlog.write<Written | undefined>({
         key: `state:${name}`,
+        line: probeLine(name),
         write: (again) =>
           again ? replay(live, chain).then(() => undefined) : record(kept, { again: false, quiet: false }),
       });

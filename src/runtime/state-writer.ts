@@ -5,7 +5,7 @@
 import { incidentChange } from '../engine/incidents.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Incident, ProbeState, StateName, Verdict } from '../model.ts';
-import type { Clock, StoreQueries } from '../ports.ts';
+import type { StoreQueries } from '../ports.ts';
 import type { Announcer } from './announcer.ts';
 import type { LiveProbe } from './live-probe.ts';
 import { timelineEntry } from './timeline-entry.ts';
@@ -37,13 +37,7 @@ export interface Written {
 
 export type StateWriter = (queries: StoreQueries, change: StateChange, open: Incident | undefined) => Promise<Written>;
 
-export function createStateWriter({
-  clock,
-  announce,
-}: {
-  readonly clock: Clock;
-  readonly announce: Announcer;
-}): StateWriter {
+export function createStateWriter(announce: Announcer): StateWriter {
   return async function write(queries, change, open) {
     const { next, from, verdict } = change;
     if (change.again && (await isWritten(queries, change))) return { ...(open && { incident: open }), resolved: false };
@@ -57,7 +51,7 @@ export function createStateWriter({
       ...(changed && { incidentId: changed.incident.id }),
     });
     failpoint('transition_open');
-    const healed = verified && (await endHealed(queries, verified));
+    const healed = verified && (await endHealed(queries, verified, next.since));
     const incident = changed && (await tell(queries, changed, verdict.summary, next.since));
     return {
       ...(incident && { incident }),
@@ -106,8 +100,8 @@ export function createStateWriter({
     return attempt;
   }
 
-  async function endHealed(queries: StoreQueries, attempt: Attempt): Promise<Attempt> {
-    const healed: Attempt = { ...attempt, state: 'healed', endedAt: clock.now() };
+  async function endHealed(queries: StoreQueries, attempt: Attempt, at: number): Promise<Attempt> {
+    const healed: Attempt = { ...attempt, state: 'healed', endedAt: at };
     await queries.updateAttempt(healed);
     await queries.releaseLock(attempt.resource, attempt.fence);
     return healed;

@@ -2,7 +2,7 @@
  * Our own store, and what becomes of the daemon while it is away: its calls are watched, what must be written is kept, people
  * are told past the outbox, and when it is back everything is written down in its order.
  */
-import { PermanentError } from '../errors.ts';
+import { PermanentError, RetryableError } from '../errors.ts';
 import type { Clock, Log, Meter, Store } from '../ports.ts';
 import { type Backlog, createBacklog } from './backlog.ts';
 import type { PastTrouble } from './incident-desk.ts';
@@ -26,7 +26,7 @@ export interface StoreKeeperParts extends OutageTellerParts {
   readonly meter: Pick<Meter, 'storeUp' | 'notification'>;
   /** The store answers: what memory believes of it is read again. RetryableError: it is away again. */
   reread(): Promise<void>;
-  /** What waits outside of the backlog. RetryableError: it is away again. */
+  /** What waits outside of the backlog. RetryableError: it is away again; any other keeps nothing up. */
   flush(): Promise<void>;
   record(subject: string, trouble: PastTrouble): Promise<void>;
   onBack(): void;
@@ -46,7 +46,10 @@ export function createStoreKeeper(parts: StoreKeeperParts): StoreKeeper {
   async function catchUp(): Promise<void> {
     await reread();
     await backlog.drain();
-    await flush();
+    await flush().catch((error: unknown) => {
+      // Results decide nothing: whoever holds them tells of it, and goes on trying.
+      if (error instanceof RetryableError) throw error;
+    });
   }
 
   /** What came while the rest was written; when the store goes away again it waits for its return. */

@@ -1,7 +1,8 @@
 /**
  * Whether our own store answers. Every call of the runtime passes here: the first that fails with a RetryableError, or
  * stays without an answer, says that the store is away. From then on calls are refused at once, until a durable write, and
- * everything that was kept meanwhile, have gone through.
+ * everything that was kept meanwhile, have gone through. What time alone does not mend on the way there is an error, told
+ * like the absence itself, and tried again every ten seconds for as long as it takes.
  */
 import { codeOf, messageOf, PermanentError, RetryableError } from '../errors.ts';
 import type { Clock, Log, Meter, Store } from '../ports.ts';
@@ -15,6 +16,8 @@ export interface Outage {
   readonly forGood: boolean;
   /** Another daemon of the cluster is the brain now: it watches and heals in our place. */
   readonly superseded: boolean;
+  /** It cannot be used until somebody mends it: a password, a damaged row, a fault of ours. */
+  readonly stuck: boolean;
 }
 
 export interface StoreWatch {
@@ -30,8 +33,9 @@ export interface StoreWatchParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: Pick<Meter, 'storeUp'>;
-  /** Writes what was kept; called when the store answers again. A RetryableError: it is still away. */
+  /** Writes what was kept; called when the store answers again. A RetryableError: it is still away; any other: it is stuck. */
   catchUp(): Promise<void>;
+  /** It is away, or more is known of it. */
   onAway(outage: Outage): void;
   onBack(outage: Outage): void;
 }
@@ -39,6 +43,8 @@ export interface StoreWatchParts {
 const TICK_MS = 500;
 /** A call that is this many ticks old is not waited for. Ticks, not time: a pause of this process is not the store's. */
 const SILENT_TICKS = 20;
+/** What is stuck is tried again after this many. */
+const STUCK_TICKS = 20;
 /** They may take long, or wait for one that does. */
 const PATIENT: ReadonlySet<string | symbol> = new Set(['addResults', 'prune', 'results', 'lastResultTimes']);
 /** What a look takes and lets expire at once: a write that proves the store, and changes nothing. */
@@ -51,6 +57,8 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
   /** Calls go through: it is up, or about to be. */
   let open = true;
   let looking: Promise<void> | undefined;
+  /** Ticks until the next look. */
+  let rest = 0;
   /** Outages so far: a call that began before the last one ended says nothing about now. */
   let outages = 0;
   const timer = setInterval(tick, TICK_MS);
@@ -61,15 +69,26 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
     open = false;
     if (outage && (outage.forGood || !forGood)) return;
     const superseded = codeOf(error) === 'store_superseded';
-    outage = { since: outage?.since ?? clock.now(), error: messageOf(error), forGood, superseded };
+    outage = { since: outage?.since ?? clock.now(), error: messageOf(error), forGood, superseded, stuck: false };
     log.error('store_away', { error, for_good: forGood });
     meter.storeUp(false);
     onAway(outage);
   }
 
+  /** Said once for each error. */
+  function getStuck(before: Outage, error: unknown): void {
+    rest = STUCK_TICKS;
+    const message = messageOf(error);
+    if (before.stuck && before.error === message) return;
+    outage = { ...before, error: message, stuck: true };
+    log.error('store_stuck', { error });
+    onAway(outage);
+  }
+
   function tick(): void {
     if (outage) {
-      if (!outage.forGood) looking ??= look().finally(() => (looking = undefined));
+      rest -= 1;
+      if (!outage.forGood && rest < 0) looking ??= look().finally(() => (looking = undefined));
       return;
     }
     for (const call of waiting) call.ticks += 1;
@@ -88,7 +107,8 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
     } catch (error) {
       open = false;
       if (isForGood(error)) leave(error, true);
-      else log.debug('store_still_away', { error });
+      else if (error instanceof RetryableError) log.debug('store_still_away', { error });
+      else if (outage) getStuck(outage, error);
       return;
     }
     if (open) back();
@@ -98,6 +118,7 @@ export function createStoreWatch(parts: StoreWatchParts): StoreWatch {
     const over = outage;
     if (!over) return;
     outage = undefined;
+    rest = 0;
     outages += 1;
     log.warn('store_back', { away_ms: clock.now() - over.since });
     meter.storeUp(true);

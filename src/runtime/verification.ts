@@ -7,12 +7,17 @@ import { failpoint } from '../failpoint.ts';
 import type { Attempt, Remediation, VerdictKind } from '../model.ts';
 import type { Clock } from '../ports.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
+import { LEASE_SLACK_MS, type Prolong } from './attempt-lease.ts';
+import type { Lock } from './attempt-locks.ts';
 import type { LiveProbe } from './live-probe.ts';
 import { pause } from './pause.ts';
 import type { Question } from './plan-facts.ts';
 
-/** Follows an attempt whose act is over to its end; after a stop of the daemon it is left as it stands. */
-export type Verification = (acted: Attempt, question: Question) => Promise<Attempt>;
+/**
+ * Follows an attempt whose act is over to its end; after a stop of the daemon it is left as it stands.
+ * `alsoLocked`: what it holds besides its own lock, as far as that is known.
+ */
+export type Verification = (acted: Attempt, question: Question, alsoLocked?: readonly Lock[]) => Promise<Attempt>;
 
 export interface VerificationParts {
   readonly clock: Clock;
@@ -22,24 +27,34 @@ export interface VerificationParts {
   isWatched(live: LiveProbe): boolean;
   /** Runs say nothing: the time for verification stands still. */
   isBlind(): boolean;
+  readonly prolong: Prolong;
   readonly stopping: AbortSignal;
+}
+
+interface ProofParts {
+  readonly live: LiveProbe;
+  readonly remediation: Remediation;
+  stayLocked(): Promise<void>;
 }
 
 /** The fastest pace at which a verification asks. */
 const MIN_PACE_MS = 250;
+/** While a verification waits longer than was planned, its locks are kept this often: before their slack is used up. */
+const PROLONG_MS = LEASE_SLACK_MS / 2;
 
 /** Exit 0 proves nothing: only `recover_after` runs that do not fail, after settling and in time, make it healed. */
 export function createVerification(parts: VerificationParts): Verification {
-  const { clock, journal, runNow, isWatched, isBlind, stopping } = parts;
+  const { clock, journal, runNow, isWatched, isBlind, prolong, stopping } = parts;
 
-  return async function verify(acted, { live, remediation }) {
+  return async function verify(acted, { live, remediation }, alsoLocked = []) {
     const now = clock.now();
     const settleUntil = acted.settleUntil ?? now;
     const verifyUntil = acted.verifyUntil ?? now + remediation.verifyWithinMs;
     const verifying = await settle(live, settleUntil - now, { ...acted, settleUntil, verifyUntil });
     if (stopping.aborted) return verifying;
     failpoint('attempt_verifying');
-    const proven = await proof(verifying, live, remediation, verifyUntil - clock.now());
+    const stayLocked = () => prolong(verifying, alsoLocked, remediation.verifyWithinMs);
+    const proven = await proof(verifying, { live, remediation, stayLocked }, verifyUntil - clock.now());
     if (proven) return proven;
     if (stopping.aborted) return verifying;
     // Whether an act that a crash interrupted did anything is not known; that it did not heal is.
@@ -65,15 +80,22 @@ export function createVerification(parts: VerificationParts): Verification {
   /** A verification whose time was over while the daemon was away asks often enough to know. */
   async function proof(
     verifying: Attempt,
-    live: LiveProbe,
-    remediation: Remediation,
+    { live, remediation, stayLocked }: ProofParts,
     withinMs: number,
   ): Promise<Attempt | undefined> {
     let until = clock.monotonic() + withinMs;
+    let prolongedAt = Number.NEGATIVE_INFINITY;
     let asked = 0;
     for (let passes = 0; !stopping.aborted; asked += 1) {
       const { recoverAfter } = live.definition;
-      if (isBlind()) until = Math.max(until, clock.monotonic() + remediation.verifyWithinMs);
+      if (isBlind()) {
+        const now = clock.monotonic();
+        until = Math.max(until, now + remediation.verifyWithinMs);
+        if (now - prolongedAt >= PROLONG_MS) {
+          prolongedAt = now;
+          await stayLocked();
+        }
+      }
       if (clock.monotonic() >= until && (withinMs > 0 || asked >= recoverAfter)) return undefined;
       const seen = await ask(live);
       // A probe that was DOWN is verified by the transaction that takes it out of DOWN.

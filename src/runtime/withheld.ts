@@ -8,6 +8,7 @@ import type { AlertKind, Incident } from '../model.ts';
 import type { Log, Store } from '../ports.ts';
 import type { Flapping } from './flapping.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import { createRecurring } from './recurring.ts';
 import type { Silences } from './silences.ts';
 
 export interface WithheldParts {
@@ -24,9 +25,10 @@ const LOOK_MS = 1_000;
 
 export function startWithheld(parts: WithheldParts): { stop(): Promise<void> } {
   const { store, log, desk, flapping, silences, storeUp } = parts;
+  const recurring = createRecurring(log);
   let looking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    looking = looking.then(look).catch((error: unknown) => log.error('withheld_not_told', { error }));
+    looking = looking.then(look).then(recurring.over, (error: unknown) => recurring.failed('withheld_not_told', error));
   }, LOOK_MS);
   timer.unref();
 

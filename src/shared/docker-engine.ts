@@ -6,6 +6,7 @@ import { Agent } from 'node:http';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import { AppError, codeOf, messageOf } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { Reason } from '../model.ts';
 
 export type Engine = Docker;
@@ -63,7 +64,7 @@ export function describeSocket(socket: string): string {
 
 /** A client for the engine; nothing is sent yet. */
 export async function openEngine(socket: string): Promise<Engine> {
-  const { default: Client } = await import('dockerode');
+  const Client = loadLibrary<typeof Docker>('dockerode');
   const address = parseSocket(socket);
   if (address === undefined) throw new AppError('docker_socket', `${socket} is not the address of a Docker engine`);
   // A connection kept alive across a restart of the engine would fail the first call after it.

@@ -11,6 +11,16 @@ import { type PostgresServer, startPostgres } from '../estate/postgres.ts';
 import { quietLog } from '../notifiers/alerts.ts';
 import { QUIET } from './input.ts';
 
+/** A message of the server: type, length, body. */
+function frame(type: string, body: string): Buffer {
+  const head = Buffer.from(`${type}....`);
+  head.writeUInt32BE(Buffer.byteLength(body, 'latin1') + 4, 1);
+  return Buffer.concat([head, Buffer.from(body, 'latin1')]);
+}
+
+/** It lets in whoever comes, and waits for what they want. */
+const WELCOME = Buffer.concat([frame('R', '\0\0\0\0'), frame('Z', 'I')]);
+
 const SLOTS = 20;
 let server: PostgresServer;
 beforeAll(async () => {
@@ -204,12 +214,36 @@ describe('a server that does not do it', () => {
     for (const fake of fakes) await once(fake.listen(0, '127.0.0.1'), 'listening');
     const url = (fake: typeof foreign) => `postgres://x@127.0.0.1:${(fake.address() as { port: number }).port}/x`;
     try {
-      expect((await run({ url: url(foreign), end: IDLE }, { timeoutMs: 60_000 })).error).toContain('is not PostgreSQL');
+      expect((await run({ url: url(foreign), end: IDLE }, { timeoutMs: 60_000 })).error).toContain(
+        'does not speak PostgreSQL',
+      );
       await until(async () => (await connections(foreign)) === 0, { what: 'the connection to be closed' });
       expect((await run({ url: url(silent), end: IDLE }, { timeoutMs: 300 })).error).toContain('the deadline passed');
       await until(async () => (await connections(silent)) === 0, { what: 'the connection to be closed' });
     } finally {
       for (const fake of fakes) fake.close();
+    }
+  });
+
+  it.each<[string, Buffer]>([
+    ['sends a row that nobody asked for', Buffer.concat([WELCOME, frame('D', '\xff\xff')])],
+    ['sends a row with a bad count', Buffer.concat([WELCOME, frame('D', '')])],
+    ['sends an unknown authentication', frame('R', '\0\0\0\x63')],
+    ['sends an error without an end', frame('E', 'Mno')],
+    ['sends more than anybody reads', Buffer.concat([WELCOME, Buffer.alloc(9 * 2 ** 20, frame('N', 'Mbusy\0\0'))])],
+  ])('that %s ends the fix, not the daemon', async (_what, bytes) => {
+    const hostile = createServer((socket) => socket.on('error', () => {}).once('data', () => socket.write(bytes)));
+    await once(hostile.listen(0, '127.0.0.1'), 'listening');
+    const { port } = hostile.address() as { port: number };
+    try {
+      const output = await run({ url: `postgres://x@127.0.0.1:${port}/x?sslmode=disable`, end: IDLE });
+      expect(output).toMatchObject({
+        done: false,
+        error: expect.stringMatching(/not valid|unexpected dataRow|larger than 8 MiB/),
+      });
+      await until(async () => (await connections(hostile)) === 0, { what: 'the connection to be closed' });
+    } finally {
+      hostile.close();
     }
   });
 

@@ -27,6 +27,15 @@ describe('the line that stands alone', () => {
     expect(textOf({ kind: 'resolved', incident: over })).toBe('Web is up again after 1m, healed by restart');
   });
 
+  it('does not call worse what no fix is left for', () => {
+    expect(textOf({ kind: 'escalated' })).toBe('Web got worse and is down: no answer');
+    expect(textOf({ kind: 'escalated', note: 'everything on its ladder was tried' })).toBe(
+      'Web is still down: everything on its ladder was tried (no answer)',
+    );
+    const silent = { kind: 'escalated', note: 'the silence is over', afterWithheld: 'silence' } as const;
+    expect(textOf(silent)).toContain('Web got worse and is down for 1m');
+  });
+
   it('says since when it could not be told for a silence', () => {
     const told = (changes: Partial<AlertFacts>) => textOf({ afterWithheld: 'silence', ...changes });
     expect(told({})).toBe('Web is down for 1m, silenced until now: no answer');

@@ -87,7 +87,7 @@ describe('a message', () => {
     const [{ parsed } = expect.fail('no mail')] = server.mails();
     for (const text of [parsed.text, plainOf(parsed.html)]) {
       for (const said of [
-        /critical · got worse/i,
+        /critical · escalated/i,
         'Backend API got worse and is down: status == 200 (status = 503)',
         '2026-11-23 04:00:00 UTC',
         'restart-backend failed: exit code 1',

@@ -2,7 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { postgres } from '../../src/probe-types/postgres.ts';
-import { createFrameCutter } from '../../src/probe-types/postgres-frames.ts';
+import { createFrameCutter } from '../../src/shared/postgres-frames.ts';
 import { type Authority, createAuthority } from '../estate/hostile-certificates.ts';
 import { answering, drip, flood, probe, type RunOptions, serveRaw, sleep } from '../estate/hostile-network.ts';
 import { startPostgres } from '../estate/postgres.ts';
@@ -104,7 +104,7 @@ describe('messages', () => {
 
   test('are whole, however they arrive', () => {
     for (const size of [1, 3, 7, stream.length]) {
-      const cut = createFrameCutter();
+      const cut = createFrameCutter(2 ** 20);
       const frames: Buffer[] = [];
       for (let at = 0; at < stream.length; at += size) frames.push(...cut(stream.subarray(at, at + size)));
       expect(frames).toEqual([AUTHENTICATED, frame('S', 'name\0value\0'), READY]);

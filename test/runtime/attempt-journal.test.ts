@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { RetryableError } from '../../src/errors.ts';
 import type { Attempt } from '../../src/model.ts';
-import type { Meter } from '../../src/ports.ts';
+import type { Meter, Store } from '../../src/ports.ts';
 import { type AttemptJournal, createAttemptJournal } from '../../src/runtime/attempt-journal.ts';
-import { createBacklog } from '../../src/runtime/backlog.ts';
+import { type Backlog, createBacklog } from '../../src/runtime/backlog.ts';
 import { createIncidentDesk } from '../../src/runtime/incident-desk.ts';
 import { anAttempt, anIncident } from '../engine/definitions.ts';
 import { quietLog } from '../notifiers/alerts.ts';
@@ -12,13 +13,25 @@ import { ownedClock } from './runtime-house.ts';
 const clock = ownedClock();
 let opened: OpenedForTest;
 let journal: AttemptJournal;
+let backlog: Backlog;
+let isAway: boolean;
+/** The answers to the next transactions are lost, though they are committed. */
+let lost: number;
 let ended: string[];
 let told: string[];
 
 beforeEach(async () => {
   opened = await openTemporary();
-  [ended, told] = [[], []];
-  const { store } = opened;
+  [ended, told, isAway, lost] = [[], [], false, 0];
+  const store: Store = {
+    ...opened.store,
+    async transaction(work) {
+      const answer = await opened.store.transaction(work);
+      lost -= 1;
+      if (lost >= 0) throw new RetryableError('store_away', 'the connection was lost');
+      return answer;
+    },
+  };
   const meter = { attemptEnded: (_remediation, outcome) => ended.push(outcome) } as Partial<Meter> as Meter;
   const desk = createIncidentDesk({
     ...{ store, clock, meter, onCommitted: () => undefined },
@@ -29,16 +42,14 @@ beforeEach(async () => {
         return incident;
       },
   });
-  journal = createAttemptJournal({
-    store,
-    clock,
-    log: quietLog,
-    meter,
-    desk,
-    backlog: createBacklog({ log: quietLog, storeAway: () => false }),
-  });
+  backlog = createBacklog({ log: quietLog, storeAway: () => isAway });
+  journal = createAttemptJournal({ store, clock, log: quietLog, meter, desk, backlog });
 });
 afterEach(() => opened.dispose());
+
+async function drained(): Promise<void> {
+  while (backlog.count() > 0) await backlog.drain();
+}
 
 async function verifying(): Promise<Attempt> {
   const { id: _incident, ...incident } = anIncident();
@@ -70,4 +81,40 @@ it('leaves one healed that a change of state has healed a moment ago', async () 
   ]);
   expect(told).toEqual([]);
   expect(ended).toEqual(['healed']);
+});
+
+it('leaves one ended that ended while an earlier step of it was still to be written', async () => {
+  const attempt = await verifying();
+  isAway = true;
+  await journal.save(attempt);
+  // The store is back, and the rest of what was kept is about to be written.
+  isAway = false;
+  await journal.end(attempt, 'failed', 'too late');
+  await backlog.drain();
+  await backlog.drain();
+  expect(await opened.store.attempt(attempt.id)).toMatchObject({ state: 'failed', endedAt: expect.any(Number) });
+});
+
+it('tells once what was told though the answer was lost, and all that an act has said in one moment', async () => {
+  const attempt = await verifying();
+  await opened.store.updateAttempt({ ...attempt, state: 'healed', endedAt: clock.now() });
+  lost = 1;
+  await journal.tell(attempt, 'half of it is done');
+  await journal.tell(attempt, 'and the other half');
+  await drained();
+  lost = 1;
+  await journal.healed({ ...attempt, state: 'healed', endedAt: clock.now() }, 'restart healed it');
+  await drained();
+  const story = await opened.store.timeline(attempt.incidentId as number);
+  expect(story.map(({ kind }) => kind)).toEqual(['attempt_told', 'attempt_told', 'attempt_healed']);
+  expect(told).toEqual(['half of it is done', 'and the other half']);
+});
+
+it('tells a healing of the moment at which it ended, however late it is seen', async () => {
+  const attempt = await verifying();
+  const endedAt = clock.now() - 60_000;
+  await journal.healed({ ...attempt, state: 'healed', endedAt }, 'restart healed it');
+  expect(await opened.store.timeline(attempt.incidentId as number)).toMatchObject([
+    { kind: 'attempt_healed', at: endedAt },
+  ]);
 });

@@ -102,3 +102,15 @@ it('gives up a task that breaks, says so, and goes on with the next', async () =
   await backlog.drain();
   expect([done, errors, backlog.count()]).toEqual([['next again'], ['kept_write_failed'], 0]);
 });
+
+it('writes nothing before an earlier task of its line that still waits, though the store is back', async () => {
+  isAway = true;
+  await backlog.write({ ...task('first'), line: 'web' });
+  isAway = false;
+  expect(await backlog.write({ ...task('second'), line: 'web' })).toBe('kept');
+  expect(await backlog.write({ ...task('other'), line: 'mail' })).toBe('other');
+  await backlog.drain();
+  await backlog.drain();
+  expect(done).toEqual(['other', 'first again', 'second again']);
+  expect(await backlog.write({ ...task('third'), line: 'web' })).toBe('third');
+});

@@ -133,6 +133,55 @@ describe('a fix', () => {
   });
 });
 
+describe('the incident of a probe that fails for another reason by now', () => {
+  const seeing = (reason: 'timeout' | 'http_status', error: string) =>
+    house.see('web', () => ({ reason, fields: {}, error }));
+  const story = async () => house.store.timeline(house.open('web')?.id as number);
+
+  it('says so when that is confirmed, once, and nobody is told', async () => {
+    seeing('timeout', 'no answer');
+    await house.start({ probes: [WEB] });
+    await house.until(() => house.kinds().includes('opened'));
+    seeing('http_status', 'status 503');
+    await house.until(() => house.open('web')?.reason === 'http_status');
+    expect(house.open('web')?.cause).toBe('status 503');
+    const looks = house.looks('web');
+    await house.until(() => house.looks('web') > looks + 5);
+    expect((await story()).filter(({ kind }) => kind === 'reason_changed').map(({ text }) => text)).toEqual([
+      'status 503 (http_status; before: timeout)',
+    ]);
+    expect(house.kinds()).toEqual(['opened']);
+  });
+
+  it('stays as it is while the reason comes and goes', async () => {
+    seeing('timeout', 'no answer');
+    await house.start({ probes: [WEB] });
+    await house.until(() => house.open('web'));
+    let turn = 0;
+    house.see('web', () => {
+      turn += 1;
+      return { reason: turn % 2 === 0 ? 'timeout' : 'http_status', fields: {} };
+    });
+    await house.until(() => turn > 10);
+    expect(house.open('web')?.reason).toBe('timeout');
+  });
+
+  it('calls for help with what is so now, and does not say that it got worse', async () => {
+    seeing('timeout', 'no answer');
+    house.act('restart', () => {
+      seeing('http_status', 'status 503');
+      return { done: true };
+    });
+    // Confirmed so slowly that the ladder is at its end before.
+    const slow = { ...WEB, title: 'Web', schedule: EVERY_TICK, failAfter: 30 };
+    await house.start(homeOf({ probes: [slow], remediations: [{ name: 'restart', verifyWithinMs: 500 }] }));
+    await house.until(() => house.kinds().includes('escalated'));
+    const alert = house.heard.find((each) => each.alert.kind === 'escalated')?.alert;
+    expect(alert?.text).toBe('Web is still down: everything on its ladder was tried (status 503)');
+    expect(alert?.incident).toMatchObject({ reason: 'http_status', exhausted: true });
+  });
+});
+
 describe('a stop of the daemon', () => {
   it('leaves a verification to the next start, which asks the probe although the time for that is over', async () => {
     house.see('web', 'timeout');

@@ -11,11 +11,12 @@ const NAMES_IT = { remediate: [{ rungs: [{ remediation: 'restart', tries: 1 }] }
 
 let armed: string[];
 let probes: LiveProbe[];
+let isUp: boolean;
 let rearm: { stop(): void };
 
 beforeEach(() => {
   vi.useFakeTimers({ now: HOUR_MS });
-  [armed, probes] = [[], []];
+  [armed, probes, isUp] = [[], [], true];
   const remediation = aRemediation({ limit: { count: 3, windowMs: HOUR_MS } });
   rearm = startRearm({
     clock: { now: () => Date.now(), monotonic: () => Date.now() },
@@ -30,6 +31,7 @@ beforeEach(() => {
     configuration: () =>
       ({ remediations: new Map([['restart', remediation]]) }) as Partial<Configuration> as Configuration,
     all: () => probes,
+    storeUp: () => isUp,
   });
 });
 afterEach(() => {
@@ -70,6 +72,16 @@ it('does not wait for probes that are paused or unconfigured, and arms nothing t
   await vi.advanceTimersByTimeAsync(2 * HOUR_MS);
   expect(armed).toEqual([]);
   add('up', 0);
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(armed).toEqual(['restart']);
+});
+
+it('asks nothing of a store that is away', async () => {
+  add('up', 0);
+  isUp = false;
+  await vi.advanceTimersByTimeAsync(2 * HOUR_MS);
+  expect(armed).toEqual([]);
+  isUp = true;
   await vi.advanceTimersByTimeAsync(20_000);
   expect(armed).toEqual(['restart']);
 });

@@ -6,6 +6,7 @@ import { freshState } from '../../src/engine/track.ts';
 import type { Attempt, Incident } from '../../src/model.ts';
 import { type ProcessEntry, readProcess } from '../../src/shared/process-table.ts';
 import { anAttempt, anIncident } from '../engine/definitions.ts';
+import { alertOf } from '../notifiers/alerts.ts';
 import { type HomeFacts, openRuntime, type RuntimeHouse } from './runtime-house.ts';
 
 let house: RuntimeHouse;
@@ -25,6 +26,8 @@ async function leave(changes: Partial<Attempt>): Promise<{ incident: Incident; a
   const now = clock.now();
   const { id: _incident, ...incident } = anIncident({ openedAt: now, activeAt: now });
   const opened = await store.insertIncident(incident);
+  const told = { createdAt: now, dueAt: now, sentAt: now, state: 'sent', tries: 1 } as const;
+  await store.insertNotification({ ...told, notifier: 'ear', incidentId: opened.id, alert: alertOf({ at: now }) });
   await store.saveProbeState({ ...freshState('web', 't1', now), state: 'down' });
   const fence = (await store.acquireLock('deed:restart', 'restart', now, now + 600_000)) as number;
   const { id: _attempt, endedAt: _ended, ...rest } = anAttempt({ type: 'deed', resource: 'deed:restart' });

@@ -7,12 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { z } from 'zod';
-import { RetryableError } from '../../src/errors.ts';
+import { PermanentError, RetryableError } from '../../src/errors.ts';
 import type {
   Alert,
   Attempt,
   Configuration,
   Incident,
+  NotifierDefinition,
   Probe,
   RateLimit,
   Reason,
@@ -62,12 +63,14 @@ export function ownedClock(): OwnedClock {
 type Look = (context: { readonly signal: AbortSignal }) => ProbeOutput | Promise<ProbeOutput>;
 type Act = (input: ActionInput, signal: AbortSignal) => ActionOutput | Promise<ActionOutput>;
 
+type Cut = 'before' | 'swallow' | 'refuse';
+
 /** What a home holds; everything else is the default. */
 export interface HomeFacts {
   readonly probes: readonly Partial<Probe>[];
   readonly remediations?: readonly Partial<Remediation>[];
   readonly routes?: readonly Route[];
-  readonly notifiers?: readonly string[];
+  readonly notifiers?: readonly (string | (Partial<NotifierDefinition> & { readonly name: string }))[];
   readonly healing?: Partial<Configuration['settings']['healing']>;
   readonly flapping?: RateLimit;
   readonly watchdog?: Configuration['settings']['watchdog'];
@@ -90,12 +93,15 @@ export interface RuntimeHouse {
   see(probe: string, what: Reason | Look): void;
   /** What an act does. Default: done. */
   act(remediation: string, what: Act): void;
-  /** Notifiers take nothing from now on, or everything. */
-  deafen(all: boolean): void;
+  /** All notifiers, or this one, take nothing from now on; false: they take everything. */
+  deafen(which: boolean | string): void;
   start(facts: HomeFacts): Promise<void>;
   apply(facts: HomeFacts): Promise<readonly string[]>;
-  /** The store fails as a lost connection does, until `mend`; `swallow` commits first, and only the answer is lost. */
-  readonly line: { cut(how?: 'before' | 'swallow'): void; mend(): void; isCut(): boolean };
+  /**
+   * The store fails as a lost connection does, until `mend`; `swallow` commits first, and only the answer is lost; `refuse`
+   * is a password that is wrong now.
+   */
+  readonly line: { cut(how?: Cut): void; mend(): void; isCut(): boolean };
   /** The daemon was told that it cannot go on. */
   readonly lost: readonly Error[];
   /** Ends the daemon, and starts another on the same store. */
@@ -125,7 +131,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const metered: RuntimeHouse['metered'] = [];
   const heard: RuntimeHouse['heard'] = [];
   const acts: string[] = [];
-  let deaf = false;
+  let deaf: boolean | string = false;
   const lost: Error[] = [];
 
   const probeType: ProbeType = {
@@ -154,8 +160,9 @@ export async function openRuntime(): Promise<RuntimeHouse> {
   const notifierType: NotifierType = {
     ...{ name: 'ear', summary: '', mainOption: '', example: '', spec: z.object({ name: z.string() }) },
     async run(spec, { alert }) {
-      if (deaf) return { delivered: false, retry: true, error: 'deaf' };
-      heard.push({ notifier: (spec as { name: string }).name, alert });
+      const { name } = spec as { name: string };
+      if (deaf === true || deaf === name) return { delivered: false, retry: true, error: 'deaf' };
+      heard.push({ notifier: name, alert });
       return { delivered: true };
     },
   };
@@ -173,7 +180,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
         void metered.push({ name: String(name), values }),
   });
 
-  let cut: 'before' | 'swallow' | undefined;
+  let cut: Cut | undefined;
   const line: RuntimeHouse['line'] = {
     cut(how = 'before') {
       cut = how;
@@ -217,8 +224,8 @@ export async function openRuntime(): Promise<RuntimeHouse> {
       return runtime;
     },
     see: (probe, what) => void seen.set(probe, what),
-    deafen(all) {
-      deaf = all;
+    deafen(which) {
+      deaf = which;
     },
     act: (remediation, what) => void acting.set(remediation, what),
     start: (facts) => runtime.start(configurationOf(home, facts)),
@@ -248,7 +255,7 @@ export async function openRuntime(): Promise<RuntimeHouse> {
 }
 
 /** The store as it is reached over a connection that can be cut. */
-function overLine(store: Store, cut: () => 'before' | 'swallow' | undefined): Store {
+function overLine(store: Store, cut: () => Cut | undefined): Store {
   const away = () => new RetryableError('store_away', 'the connection was lost');
   return new Proxy(store, {
     get(target, name) {
@@ -256,6 +263,7 @@ function overLine(store: Store, cut: () => 'before' | 'swallow' | undefined): St
       if (typeof member !== 'function' || name === 'close') return member;
       return async (...parameters: unknown[]) => {
         if (cut() === 'before') throw away();
+        if (cut() === 'refuse') throw new PermanentError('store_refused', 'the password is wrong');
         const answer: unknown = await Reflect.apply(member, target, parameters);
         if (cut()) throw away();
         return answer;
@@ -267,10 +275,14 @@ function overLine(store: Store, cut: () => 'before' | 'swallow' | undefined): St
 let revisions = 0;
 
 function configurationOf(home: string, facts: HomeFacts): Configuration {
-  const notifiers = (facts.notifiers ?? ['ear']).map((name) => ({
-    ...{ name, type: 'ear', spec: { name }, burst: 100, timeoutMs: 1_000, unset: [] },
-    location: { file: 'brainstem.yml', line: 1, column: 1 },
-  }));
+  const notifiers = (facts.notifiers ?? ['ear']).map((each): NotifierDefinition => {
+    const changes = typeof each === 'string' ? { name: each } : each;
+    return {
+      ...{ type: 'ear', spec: { name: changes.name }, burst: 100, timeoutMs: 1_000, unset: [] },
+      location: { file: 'brainstem.yml', line: 1, column: 1 },
+      ...changes,
+    };
+  });
   const probes = facts.probes.map((changes) =>
     aProbe({
       ...{ type: 'told', schedule: { kind: 'interval', everyMs: EVERY_MS }, failAfter: 2, recoverAfter: 2 },

@@ -103,6 +103,31 @@ describe('while the store is away', () => {
     expect(rows.map(({ state, alert }) => `${alert.kind} ${state}`).sort()).toEqual(['opened sent', 'resolved sent']);
   });
 
+  it('says so when it cannot be used until somebody mends it', async () => {
+    await house.start({ probes: [web] });
+    await house.until(() => house.state('web') === 'up');
+    house.line.cut('refuse');
+    await house.until(() => aboutStore().length === 1);
+    expect(aboutStore()[0]?.text).toMatch(/^Store: it cannot be used until somebody mends it: .*the password is wrong/);
+    expect(house.logged.filter(({ event }) => event === 'store_stuck')).toHaveLength(1);
+    house.line.mend();
+    await house.until(isUp);
+    await house.until(() => kindsOf(aboutStore()).at(-1) === 'resolved');
+  });
+
+  it('is logged once, and once that it is back, whoever waits for it', async () => {
+    house.see('web', 'timeout');
+    house.deafen(true);
+    await house.start({ probes: [web] });
+    await house.until(() => metered('notification').length > 0);
+    await cutAndNoticed();
+    await new Promise((resume) => setTimeout(resume, 4_000));
+    await back();
+    const events = house.logged.filter(({ fields }) => String(fields['error']).includes('the connection was lost'));
+    expect(events.map(({ event }) => event)).toEqual(['store_away']);
+    expect(house.logged.filter(({ event }) => event === 'store_back')).toHaveLength(1);
+  });
+
   it('updates what it names at most once a minute', async () => {
     await house.start({ probes: [web, { name: 'mail', title: 'Mail' }] });
     await house.until(() => house.state('web') === 'up' && house.state('mail') === 'up');
@@ -144,6 +169,39 @@ describe('while the store is away', () => {
     expect(house.acts).toEqual([]);
     await back();
     await house.until(() => house.acts.length === 1);
+  });
+
+  it('holds the page of a DOWN for what is left of page_after, as if the store had never been away', async () => {
+    const acting = gate<void>();
+    house.act('restart', async () => {
+      await acting.promise;
+      house.see('web', 'ok');
+      return { done: true };
+    });
+    await house.start({ probes: [{ ...healed, pageAfterMs: 600_000 }], remediations: [restart] });
+    await house.until(() => house.state('web') === 'up');
+    await cutAndNoticed();
+    house.see('web', 'timeout');
+    await house.until(() => house.state('web') === 'down');
+    const downAt = house.runtime.views.probe('web')?.state.since ?? 0;
+    await back();
+    await house.until(() => house.acts.length === 1);
+    expect(house.open('web')).toMatchObject({ paged: false, holdUntil: downAt + 600_000 });
+    acting.open();
+    await house.until(() => aboutWeb().length > 0);
+    expect(kindsOf(aboutWeb())).toEqual(['healed_itself']);
+  });
+
+  it('holds no page whose page_after has passed meanwhile', async () => {
+    await house.start({ probes: [{ ...healed, pageAfterMs: 600_000 }], remediations: [restart] });
+    await house.until(() => house.state('web') === 'up');
+    await cutAndNoticed();
+    house.see('web', 'timeout');
+    await house.until(() => house.state('web') === 'down');
+    house.clock.advance(601_000);
+    await back();
+    await house.until(() => aboutWeb().length > 0);
+    expect(kindsOf(aboutWeb()).at(0)).toBe('opened');
   });
 
   it('lets an act that runs already end, verifies it, and writes its rows when the store is back', async () => {

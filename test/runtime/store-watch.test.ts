@@ -8,14 +8,16 @@ import { gate, ownedClock } from './runtime-house.ts';
 
 let opened: OpenedForTest;
 let watch: StoreWatch;
+let begin: () => void;
 /** What every call does before it reaches the store. */
 let before: () => Promise<unknown>;
 let catchUp: () => Promise<void>;
 let events: string[];
+let errors: string[];
 
 beforeEach(async () => {
   opened = await openTemporary();
-  [before, catchUp, events] = [() => Promise.resolve(), () => Promise.resolve(), []];
+  [before, catchUp, events, errors] = [() => Promise.resolve(), () => Promise.resolve(), [], []];
   const faulty = new Proxy(opened.store, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
@@ -27,11 +29,15 @@ beforeEach(async () => {
     },
   }) as Store;
   const tell = (what: string) => (outage: Outage) => events.push(outage.forGood ? `${what} for good` : what);
-  watch = createStoreWatch({
-    ...{ store: faulty, clock: ownedClock(), log: quietLog, onAway: tell('away'), onBack: tell('back') },
-    meter: { storeUp: (up) => void events.push(up ? 'up 1' : 'up 0') },
-    catchUp: () => catchUp(),
-  });
+  begin = () => {
+    watch = createStoreWatch({
+      ...{ store: faulty, clock: ownedClock(), onAway: tell('away'), onBack: tell('back') },
+      log: { ...quietLog, error: (event) => void errors.push(event) },
+      meter: { storeUp: (up) => void events.push(up ? 'up 1' : 'up 0') },
+      catchUp: () => catchUp(),
+    });
+  };
+  begin();
 });
 afterEach(async () => {
   vi.useRealTimers();
@@ -134,3 +140,35 @@ it.each([new AppError('store_statement', 'a bug of ours'), new PermanentError('s
     expect(watch.outage()).toBeUndefined();
   },
 );
+
+it('says once that it is stuck, and goes on trying at a calmer pace', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  watch.stop();
+  begin();
+  let tries = 0;
+  catchUp = async () => {
+    tries += 1;
+    throw new PermanentError('store_damaged', 'incident 7 is damaged');
+  };
+  await fails(new RetryableError('store_away', 'gone'));
+  before = () => Promise.resolve();
+  await ticks(2);
+  expect(watch.outage()).toMatchObject({ error: 'incident 7 is damaged', stuck: true, forGood: false });
+  await ticks(60);
+  expect(tries).toBeGreaterThan(2);
+  expect(tries).toBeLessThan(6);
+  expect(errors).toEqual(['store_away', 'store_stuck']);
+  expect(events.filter((event) => event === 'away')).toHaveLength(2);
+  catchUp = () => Promise.resolve();
+  await ticks(60);
+  expect(watch.outage()).toBeUndefined();
+  expect(events.at(-1)).toBe('back');
+});
+
+/** Each with time enough for a look at the store. */
+async function ticks(count: number): Promise<void> {
+  for (let tick = 0; tick < count; tick += 1) {
+    vi.advanceTimersByTime(500);
+    await new Promise((resume) => setTimeout(resume, 10));
+  }
+}

@@ -101,6 +101,41 @@ describe('while no vantage probe answers', () => {
   });
 });
 
+describe('a verification that waits out blindness', () => {
+  const web = { ...far('web'), ...ladder };
+  const isFree = async (resource: string) =>
+    (await house.store.acquireLock(resource, 'a test', house.clock.now(), 0)) !== undefined;
+
+  it('keeps its locks for as long as that takes, and frees them at its end', async () => {
+    await house.start({
+      probes: [web, seer('north')],
+      remediations: [{ name: 'restart', verifyWithinMs: 1_000, spec: { also: ['thing:db'] } }],
+      healing: { vantage: ['north'] },
+    });
+    await house.until(() => house.state('web') === 'up' && house.state('north') === 'up');
+    house.see('web', 'http_status');
+    house.act('restart', () => {
+      house.see('web', 'timeout');
+      house.see('north', 'timeout');
+      return { done: true };
+    });
+    await house.until(isBlind);
+    // Far longer than the fix was planned to take, and once more.
+    for (let hour = 0; hour < 2; hour += 1) {
+      house.clock.advance(3_600_000);
+      const looks = house.looks('web');
+      // Asked after a second: whoever asks takes what has expired.
+      await house.until(() => house.looks('web') > looks + 12);
+      expect([await isFree('deed:restart'), await isFree('thing:db')]).toEqual([false, false]);
+    }
+    house.see('web', 'ok');
+    house.see('north', 'ok');
+    await house.until(async () => (await house.attempts())[0]?.state === 'healed');
+    await house.until(() => isFree('thing:db'));
+    expect(await isFree('deed:restart')).toBe(true);
+  });
+});
+
 describe('while a vantage probe answers', () => {
   it('believes a failure of the network', async () => {
     await house.start({ probes: [far('web'), seer('north'), seer('south')], healing });

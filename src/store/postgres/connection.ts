@@ -2,6 +2,7 @@
 import { Socket } from 'node:net';
 import type { Client, QueryResult } from 'pg';
 import { type AppError, RetryableError } from '../../errors.ts';
+import { loadLibrary } from '../../library.ts';
 import type { Clock } from '../../ports.ts';
 import { toCell } from '../cell.ts';
 import { postgresError } from './failures.ts';
@@ -42,10 +43,10 @@ export class PostgresConnection {
   #lost: AppError | undefined;
 
   static async open(options: ConnectionOptions): Promise<PostgresConnection> {
-    const { Client, types } = await import('pg');
     const socket = new Socket();
     const place = placeOf(options.url);
     try {
+      const { Client, types } = loadLibrary<typeof import('pg')>('pg');
       const client = new Client({
         connectionString: options.url,
         application_name: options.applicationName ?? 'brainstem',

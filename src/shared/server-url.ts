@@ -1,6 +1,5 @@
 /** URLs of databases: `scheme://user:password@host:port/path?parameters`. */
 import { domainToASCII } from 'node:url';
-import { decodePercents } from './http-request.ts';
 
 export interface ServerUrl {
   readonly scheme: string;
@@ -35,4 +34,9 @@ export function parseServerUrl(text: string, schemes: readonly string[], default
 /** `host:port`, as in a URL. */
 export function authorityOf({ host, port }: Pick<ServerUrl, 'host' | 'port'>): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Userinfo with a stray percent sign stands for itself. */
+export function decodePercents(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => Buffer.from(escaped.replaceAll('%', ''), 'hex').toString());
 }
