@@ -59,7 +59,7 @@ export function secretsOption() {
     .describe('Values that are kept secret, for {{NAME}} in the texts of steps');
 }
 
-interface SpecWithSteps {
+export interface SpecWithSteps {
   readonly steps?: readonly Step[] | undefined;
   readonly secrets?: Readonly<Record<string, string>> | undefined;
 }
