@@ -19,7 +19,7 @@ import {
   serveHttp,
   serveRaw,
 } from '../estate/hostile-network.ts';
-import { growsLess, leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 
 const PASSWORD = ['correct', 'horse'].join('-');
 
@@ -476,6 +476,6 @@ describe('hundreds of runs leave nothing behind', () => {
     const { port } = await serveHttp((_, response) => void json(response, { token: 'abc' }));
     const steps = [{ request: login }, { request: { url: '/{{token}}' } }];
     const spec = http.spec.parse({ url: `http://127.0.0.1:${port}`, steps });
-    await growsLess(async () => expect((await probe(http, spec)).reason).toBe('ok'));
+    await doesNotGrow(async () => expect((await probe(http, spec)).reason).toBe('ok'));
   }, 90_000);
 });

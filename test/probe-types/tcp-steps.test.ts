@@ -7,7 +7,7 @@ import type { Observation } from '../../src/model.ts';
 import { tcp } from '../../src/probe-types/tcp.ts';
 import { type Authority, createAuthority, type KeyPair } from '../estate/hostile-certificates.ts';
 import { drip, flood, listen, probe, serveRaw } from '../estate/hostile-network.ts';
-import { growsLess, leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 
 const PASSWORD = ['correct', 'horse'].join('-');
 
@@ -317,6 +317,6 @@ describe('hundreds of runs leave nothing behind', () => {
     const { port } = await secured();
     const tls = { ca: authority.cert };
     const spec = tcp.spec.parse({ host: '127.0.0.1', port, tls, steps: [...upgrade, { send: 'A\r\n' }, { expect: '(.*)' }] });
-    await growsLess(async () => expect((await probe(tcp, spec)).reason).toBe('ok'));
+    await doesNotGrow(async () => expect((await probe(tcp, spec)).reason).toBe('ok'));
   }, 90_000);
 });
