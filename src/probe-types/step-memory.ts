@@ -60,7 +60,10 @@ export function hasPlaceholder(text: string): boolean {
 }
 
 /** Every `{{name}}` in the texts of an option, and where it stands. */
-export function* placeholders(option: unknown, path: readonly string[] = []): Generator<{
+export function* placeholders(
+  option: unknown,
+  path: readonly string[] = [],
+): Generator<{
   readonly name: string;
   readonly path: readonly string[];
 }> {
