@@ -100,7 +100,7 @@ describe('a round trip', () => {
   });
 
   test('that fails names the step, what it saw, and ends there', async () => {
-    const server = await serve(({ method }, response) => void response.end(method === 'POST' ? '{"Key":"k"}' : 'lost'));
+    const server = await serve(({ method }, response) => void response.end(method === 'POST' ? '{"Id":"k"}' : 'lost'));
     const { reason, error, fields } = await ask(server.url, requests, spec);
     expect({ reason, error }).toEqual({
       reason: 'body',
