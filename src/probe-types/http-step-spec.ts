@@ -83,7 +83,10 @@ const requestOption = z
     save: z
       .record(z.string().regex(VALUE_NAME, 'must be letters, digits and "_"'), source)
       .default({})
-      .describe('Values of this answer by name, for {{NAME}} in later steps, and saved.NAME in their conditions'),
+      .describe(
+        'Values by name, for {{NAME}} in later steps and saved.NAME in their conditions; each from one of json (keys: ' +
+          'data.0.id), header, cookie, and body (a regular expression, whose first group counts)',
+      ),
   })
   .superRefine(({ method, json, form, body, expect }, context) => {
     const bodies = [json, form, body].filter((one) => one !== undefined).length;
