@@ -38,8 +38,11 @@ const source = z
       .optional()
       .describe('Regular expression (RE2) over the first 64 KiB of the body: its first group is saved'),
   })
-  .refine((written) => sourceKinds.filter((kind) => written[kind] !== undefined).length === 1, {
-    message: `needs exactly one of ${sourceKinds.join(', ')}`,
+  .superRefine((written, context) => {
+    const isOne = sourceKinds.filter((kind) => written[kind] !== undefined).length === 1;
+    // A key that is unknown was meant to be the one.
+    if (isOne || context.issues.length > 0) return;
+    context.addIssue({ code: 'custom', message: `needs exactly one of ${sourceKinds.join(', ')}` });
   });
 export type ValueSource = z.output<typeof source>;
 

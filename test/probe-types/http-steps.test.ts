@@ -376,6 +376,55 @@ describe('credentials', () => {
   });
 });
 
+describe('each request is asked as a single one is', () => {
+  test('through the proxy', async () => {
+    const asked: string[] = [];
+    const proxy = await serveHttp((request, response) => {
+      asked.push(`${request.url} ${request.headers['proxy-authorization'] !== undefined}`);
+      json(response, { token: 'abc' });
+    });
+    const spec = { proxy: `http://jo:${PASSWORD}@127.0.0.1:${proxy.port}` };
+    const steps = [{ url: '/login', save: { token: { json: 'token' } } }, { url: '/{{token}}' }];
+    expect(await ask('http://shop.test', steps, spec)).toMatchObject({ reason: 'ok' });
+    expect(asked).toEqual(['http://shop.test/login true', 'http://shop.test/abc true']);
+  });
+
+  test('over a connection of its own, that is closed before the next', async () => {
+    const ports: unknown[] = [];
+    const open: number[] = [];
+    const server = await serveHttp((request, response) => {
+      ports.push(request.socket.remotePort);
+      open.push(server.open());
+      response.end('x');
+    });
+    await ask(`http://127.0.0.1:${server.port}`, [{ url: '/' }, { url: '/' }, { url: '/' }]);
+    expect(new Set(ports).size).toBe(3);
+    expect(Math.max(...open)).toBeLessThan(3);
+  });
+
+  test('up to max_body, which is no failure by itself', async () => {
+    const server = await serve((_, response) => response.end('x'.repeat(5_000)));
+    const steps = [{ url: '/', expect: ['body_truncated', 'body_bytes == 2000'] }, { url: '/' }];
+    expect(await ask(server.url, steps, { max_body: '2kB' })).toMatchObject({
+      reason: 'ok',
+      fields: { body_truncated: true, body_bytes: 2_000 },
+    });
+  });
+
+  test('with redirects as the probe says, or as the step does', async () => {
+    const server = await serve(({ url }, response) => {
+      if (url === '/a') response.writeHead(302, { Location: '/b' }).end();
+      else response.end('x');
+    });
+    const steps = [
+      { url: '/a', expect: ['redirects == 1', 'final_url.endsWith("/b")'] },
+      { url: '/a', redirects: 0, expect: ['status == 302', 'headers.location == "/b"'] },
+    ];
+    expect(await ask(server.url, steps)).toMatchObject({ reason: 'ok', fields: { status: 302 } });
+    expect(await ask(server.url, steps.slice(0, 1), { redirects: 0 })).toMatchObject({ reason: 'http_status' });
+  });
+});
+
 describe('what goes wrong in the second step has its reason', () => {
   const head = 'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n';
   const ports: Record<string, [string, RegExp, () => Promise<number>]> = {
@@ -459,6 +508,7 @@ describe('a definition', () => {
     ['        - request: { url: /, expect: [statsu == 200] }\n', 'unknown field `statsu` (did you mean "status"?)'],
     ['        - request: { url: /, expect: ["status == \\"200\\""] }\n', 'probes/a.yaml:6:'],
     ['        - request: { url: /, save: { a: {} } }\n', '"a" needs exactly one of json, header, cookie, body'],
+    ['        - request: { url: /, save: { a: { jsn: a } } }\n', 'unknown key "jsn" (did you mean "json"?)'],
     ['        - request: { url: /, save: { a: { json: a..b } } }\n', '"json" is not a path of keys such as data.0.id'],
     ['        - request: { url: /, save: { a: { body: abc } } }\n', '"body" needs a group: what is in ( ) is saved'],
     ['        - request: { url: /, save: { a: { body: "(" } } }\n', '"body" is not a regular expression of RE2'],
@@ -477,7 +527,8 @@ describe('a definition', () => {
       'item 1 of "expect" must read a saved value as saved.NAME',
     ],
   ])('is refused with its place: %j', async (steps, message) => {
-    expect((await problems(file(steps))).join('\n')).toContain(message);
+    const found = await problems(file(steps));
+    expect(found).toEqual([expect.stringContaining(message)]);
   });
 
   test('may not have what the requests have', async () => {
