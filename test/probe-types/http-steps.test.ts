@@ -402,6 +402,14 @@ describe('each request is asked as a single one is', () => {
     expect(Math.max(...open)).toBeLessThan(3);
   });
 
+  test('whose trouble, once it is answered, is not that of the next', async () => {
+    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx';
+    const first = await serveRaw(answering(answer, (socket) => void setTimeout(() => socket.resetAndDestroy(), 50)));
+    const slow = await serve((_, response) => void setTimeout(() => response.end('x'), 300));
+    const steps = [{ url: '/' }, { url: `${slow.url}/` }];
+    expect(await ask(`http://127.0.0.1:${first.port}`, steps)).toMatchObject({ reason: 'ok' });
+  });
+
   test('up to max_body, which is no failure by itself', async () => {
     const server = await serve((_, response) => response.end('x'.repeat(5_000)));
     const steps = [{ url: '/', expect: ['body_truncated', 'body_bytes == 2000'] }, { url: '/' }];
