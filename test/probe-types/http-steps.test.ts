@@ -402,12 +402,19 @@ describe('each request is asked as a single one is', () => {
     expect(Math.max(...open)).toBeLessThan(3);
   });
 
-  test('whose trouble, once it is answered, is not that of the next', async () => {
-    const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx';
-    const first = await serveRaw(answering(answer, (socket) => void setTimeout(() => socket.resetAndDestroy(), 50)));
-    const slow = await serve((_, response) => void setTimeout(() => response.end('x'), 300));
+  test('and what a server sends beyond the cap is not waited for', async () => {
+    const endless = answering('HTTP/1.1 200 OK\r\n\r\n', (socket) => flood(socket, 'x'.repeat(9_999)));
+    const first = await serveRaw(endless);
+    let open = -1;
+    const slow = await serve((_, response) => {
+      setTimeout(() => {
+        open = first.open();
+        response.end('x');
+      }, 300);
+    });
     const steps = [{ url: '/' }, { url: `${slow.url}/` }];
     expect(await ask(`http://127.0.0.1:${first.port}`, steps)).toMatchObject({ reason: 'ok' });
+    expect(open).toBe(0);
   });
 
   test('up to max_body, which is no failure by itself', async () => {
