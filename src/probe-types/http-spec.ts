@@ -6,6 +6,8 @@ import { routeOptions } from './connection.ts';
 import { tlsOptions } from './secure.ts';
 
 const MAX_BODY_LIMIT = 64 * 2 ** 20;
+/** Conditions search no further. */
+const MAX_TEXT_LIMIT = 2 ** 20;
 
 const oauth2 = z.strictObject({
   token_url: httpUrl(['http:', 'https:']).describe(
@@ -54,5 +56,13 @@ export const httpSpec = z.strictObject({
     .refine((size) => size <= MAX_BODY_LIMIT, 'is more than 64MiB')
     .prefault('1MiB')
     .describe('Reading stops after so many bytes of the decoded body; that is no failure, see body_truncated'),
+  max_text: bytes()
+    .refine((size) => size <= MAX_TEXT_LIMIT, 'is more than 1MiB')
+    .prefault('64KiB')
+    .describe('How much of the decoded body the field `body` holds'),
+  encoding: z
+    .enum(['auto', 'identity', 'gzip', 'deflate', 'br'])
+    .default('auto')
+    .describe('How the body is decoded. auto: as its Content-Encoding says; else like this, whatever it says'),
 });
 export type HttpSpec = z.output<typeof httpSpec>;

@@ -68,14 +68,14 @@ async function runHttp(
   const sighting = emptySighting(plan.target);
   let failure: ProbeFailure | undefined;
   try {
-    await visit(plan, sighting, { line, resolver, now: context.clock.now(), seen: sighting }, wantedBytes(input.reads));
+    await visit(plan, sighting, { line, resolver, now: context.clock.now(), seen: sighting }, wantedBytes(input.reads, plan.spec));
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
     failure = error;
   } finally {
     line.close();
   }
-  const fields = toFields(sighting, line, input.reads);
+  const fields = toFields(sighting, line, input.reads, plan.spec.max_text);
   return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
 }
 
@@ -90,7 +90,8 @@ async function visit(plan: Prepared, sighting: Sighting, exchange: Exchange, kee
     if (response.statusCode === 401) tokens?.refused();
     const { location } = response.headers;
     if (spec.redirects === 0 || location === undefined || !REDIRECTS.has(sighting.status ?? 0)) {
-      sighting.body = await readBody(response, { maxBytes: spec.max_body, keepBytes }, exchange.line);
+      const encoding = spec.encoding === 'auto' ? {} : { encoding: spec.encoding };
+      sighting.body = await readBody(response, { maxBytes: spec.max_body, keepBytes, ...encoding }, exchange.line);
       return;
     }
     hop = nextHop(spec, hop, sighting.status ?? 0, location, token);

@@ -120,8 +120,7 @@ async function runPostgres(
 }
 
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
-  const { socket, address } = await open(plan.server, routeOf(plan.spec), line, resolver);
-  seen.ip = address;
+  const { socket } = await open(plan.server, routeOf(plan.spec), line, resolver, seen);
   if (plan.sslMode === 'disable') return socket;
   line.enter('processing');
   if (await offersTls(socket, line)) return await plan.guard(socket, line, seen, now);

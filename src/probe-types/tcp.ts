@@ -3,7 +3,7 @@ import { RE2JS } from 're2js';
 import { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
-import { asciiHost, type Endpoint, open, printEndpoint, routeOf, routeOptions } from './connection.ts';
+import { asciiHost, type Endpoint, open, printEndpoint, routeOf, routeOptions, type Tried } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import { Lifeline } from './lifeline.ts';
 import { addressFamilies } from './network-families.ts';
@@ -88,11 +88,10 @@ export const tcp = createTcp();
 async function runTcp(spec: TcpSpec, plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
   const line = new Lifeline(context);
   const heard = { banner: undefined as string | undefined };
-  let ip: string | undefined;
+  const tried: Tried = { ip: undefined };
   let failure: ProbeFailure | undefined;
   try {
-    const connection = await open(plan.endpoint, routeOf(spec), line, resolver);
-    ip = connection.address;
+    const connection = await open(plan.endpoint, routeOf(spec), line, resolver, tried);
     if (plan.steps.length > 0) await converse(connection.socket, plan.steps, heard, line);
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
@@ -101,7 +100,7 @@ async function runTcp(spec: TcpSpec, plan: Prepared, resolver: NameResolver, con
     line.close();
   }
   const { resolve_ms, connect_ms, processing_ms } = line.phases;
-  const fields = { phases: { resolve_ms, connect_ms, processing_ms }, banner: heard.banner, ip };
+  const fields = { phases: { resolve_ms, connect_ms, processing_ms }, banner: heard.banner, ip: tried.ip };
   return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
 }
 
