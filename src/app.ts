@@ -11,6 +11,7 @@ import { armFailpoints } from './failpoint.ts';
 import type { RootLog } from './log.ts';
 import { createExposition } from './metrics/exposition.ts';
 import { createMeter, type Instruments } from './metrics/instruments.ts';
+import { renderOnDemand } from './metrics/on-demand.ts';
 import type { Configuration } from './model.ts';
 import { createShipper, type Shipper } from './papertrail/shipper.ts';
 import type { Clock, ReloadOutcome, Store } from './ports.ts';
@@ -152,20 +153,20 @@ export function createApp(options: AppOptions): App {
     log: RootLog,
   ): Promise<Server> {
     const { host, port, token, publicUrl } = configuration.settings.http;
-    const exposition = createExposition({
-      views: runtime.views,
-      instruments,
-      probeTypes: registries.probeTypes,
-      clock,
-      log,
-      redact: redactor.redact,
-    });
+    const seriesParts = { probeTypes: registries.probeTypes, clock, log, redact: redactor.redact };
+    const exposition = createExposition({ ...seriesParts, views: runtime.views, instruments });
     const server = await createServer({
       ...{
         views: runtime.views,
         commands: runtime.commands,
         store: runtime.store,
         metrics: exposition,
+        onDemand: {
+          async probe(request) {
+            const run = await runtime.onDemand(request);
+            return { run, ...renderOnDemand(run, seriesParts) };
+          },
+        },
         clock,
         log,
         publicUrl,

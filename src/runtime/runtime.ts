@@ -3,7 +3,7 @@
  */
 import type { PermanentError } from '../errors.ts';
 import type { Configuration } from '../model.ts';
-import type { Clock, Commands, Log, Meter, Registries, ReloadOutcome, Store, Views } from '../ports.ts';
+import type { Clock, Commands, Log, Meter, Registries, ReloadOutcome, RunOnDemand, Store, Views } from '../ports.ts';
 import { createActionRunner } from './action-runner.ts';
 import { createAlerter } from './alerter.ts';
 import { createAnnouncer } from './announcer.ts';
@@ -17,6 +17,7 @@ import { createHealerOutcomes } from './healer-outcomes.ts';
 import { createIncidentDesk } from './incident-desk.ts';
 import { createNextFix } from './next-fix.ts';
 import { untold } from './outage-teller.ts';
+import { createOnDemand } from './on-demand.ts';
 import { createPings } from './pings.ts';
 import { createPipeline } from './pipeline.ts';
 import { createPlanner } from './plan-facts.ts';
@@ -63,6 +64,8 @@ export interface RuntimeParts {
 export interface Runtime {
   readonly views: Views;
   readonly commands: Commands;
+  /** Probes what `/probe` asks for. */
+  readonly onDemand: RunOnDemand;
   /** The store for whoever reads beside us: refused at once while it is away. */
   readonly store: Store;
   start(configuration: Configuration): Promise<void>;
@@ -272,6 +275,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   return {
     views,
     commands,
+    onDemand: createOnDemand({ run, probeTypes: registries.probeTypes, clock, redact, configuration: current }),
     store,
     async start(first) {
       configuration = first;
