@@ -43,6 +43,7 @@ type DnsOptions = z.output<typeof options>;
 
 export const dns: Prober<DnsOptions> = {
   type: 'dns',
+  sample: '127.0.0.1:1',
   options,
   translate: (given, files) => ({
     checks: checksOf(given),

@@ -79,6 +79,7 @@ export type HttpOptions = z.output<typeof options>;
 
 export const http: Prober<HttpOptions> = {
   type: 'http',
+  sample: 'https://127.0.0.1:1/',
   options,
   translate: (given, files) => ({
     checks: checksOf(given),

@@ -23,6 +23,7 @@ type IcmpOptions = z.output<typeof options>;
 
 export const icmp: Prober<IcmpOptions> = {
   type: 'icmp',
+  sample: '127.0.0.1',
   options,
   translate: (given) => ({
     checks: [],

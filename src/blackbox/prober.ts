@@ -9,6 +9,8 @@ import type { CheckCause, Fields, SpecForTarget } from '../model.ts';
 export interface Prober<Options = unknown> {
   /** Key of the probe type that does its work. */
   readonly type: string;
+  /** A target by which a module can be tried when it is read. */
+  readonly sample: string;
   /** The options of its section; every one that is not supported is refused by name. */
   readonly options: z.ZodType<Options>;
   translate(options: Options, files: FileReader): Translation;

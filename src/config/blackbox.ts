@@ -1,4 +1,5 @@
 /** blackbox.yml, in blackbox_exporter's own format, to modules that can be asked for. Nothing in it is substituted. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { DEFAULT_MODULES, moduleSchema, type ProberName, proberOf, probers } from '../blackbox/index.ts';
@@ -17,6 +18,8 @@ const FILE = 'blackbox.yml';
 /** Options that name a file whose content is the value. */
 const CONTENT_OPTIONS = /^(?:body|password|credentials|bearer_token|client_secret)_file$/;
 
+const PATH_OPTIONS = new Set(['ca_file', 'cert_file', 'key_file']);
+
 /** The file as it stands, and what stands in the files that it names. */
 export interface BlackboxFile {
   readonly home: string;
@@ -31,6 +34,9 @@ export async function readBlackbox(home: string, problems: Problems): Promise<Bl
   const text = await readText(home, FILE, problems);
   const isMissing = text === undefined && problems.count === before;
   const tree = parseYaml(FILE, isMissing ? DEFAULT_MODULES : (text ?? ''), undefined, problems);
+  for (const { value, location } of tree ? pathTrees(tree) : []) {
+    if (typeof value === 'string' && !existsSync(resolve(home, value))) problems.add(location, `there is no file ${value}`);
+  }
   const contents = new Map<string, string>();
   for (const { file, location } of tree ? contentFiles(tree) : []) {
     contents.set(file, await readContent(home, file, location, problems));
@@ -44,6 +50,11 @@ async function readContent(home: string, file: string, location: SourceLocation,
   const text = await readText('/', resolve(home, file), problems);
   if (text === undefined && problems.count === before) problems.add(location, `there is no file ${file}`);
   return text ?? '';
+}
+
+/** Where files are named that are read at each run, when they have changed. */
+function pathTrees(tree: Tree): readonly Tree[] {
+  return [...tree.children].flatMap(([key, child]) => (PATH_OPTIONS.has(key) ? [child] : pathTrees(child)));
 }
 
 interface ContentFile {
@@ -108,7 +119,7 @@ function readModule(name: string, entry: Tree, files: FileReader, reading: Readi
   if (given.kind !== 'valid' || type === undefined) return undefined;
   const { checks, specFor, adjust } = prober.translate(given.value, files);
   const compiled = checks.map((one) => compileCheck(one, type, section, problems));
-  reportSpec(specFor('127.0.0.1:1', undefined), type, section, problems);
+  reportSpec(specFor(prober.sample, undefined), type, section, problems);
   return {
     name,
     type: prober.type,
