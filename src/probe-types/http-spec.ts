@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { basicOption, headersOption, httpUrl, optionalSecret } from '../shared/http-options.ts';
 import { bytes, secret } from '../spec.ts';
 import { routeOptions } from './connection.ts';
+import { checkRequests, methodOption, requestGrammar } from './http-step-spec.ts';
 import { tlsOptions } from './secure.ts';
+import { checkSteps, secretsOption, stepsOption } from './steps.ts';
 
 const MAX_BODY_LIMIT = 64 * 2 ** 20;
 /** Conditions search no further. */
@@ -30,12 +32,12 @@ const auth = z
     message: 'wants exactly one of basic, bearer and oauth2',
   });
 
-export const httpSpec = z.strictObject({
+const requests = [requestGrammar];
+
+export const httpSpec = z
+  .strictObject({
   url: httpUrl(['http:', 'https:']).describe('What is asked for; userinfo in it is sent as basic authentication'),
-  method: z
-    .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-    .default('GET')
-    .describe('Request method'),
+  method: methodOption(),
   headers: headersOption().default({}).describe('Request headers; one with an empty value is not sent'),
   body: z.string().optional().describe('Request body'),
   auth: auth.optional().describe('Sent to the origin of `url` alone, never to where it redirects'),
@@ -64,5 +66,12 @@ export const httpSpec = z.strictObject({
     .enum(['auto', 'identity', 'gzip', 'deflate', 'br'])
     .default('auto')
     .describe('How the body is decoded. auto: as its Content-Encoding says; else like this, whatever it says'),
-});
+  steps: stepsOption(requests)
+    .min(1)
+    .optional()
+    .describe('Several requests in one run instead of one, in order; cookies are kept between them'),
+  secrets: secretsOption().optional(),
+})
+  .superRefine(checkSteps(requests))
+  .superRefine(checkRequests);
 export type HttpSpec = z.output<typeof httpSpec>;

@@ -1,6 +1,7 @@
 /** The listening side of a dialogue over a connection: what was heard, and what is waited for. */
 import type { Socket } from 'node:net';
 import type { RE2JS } from 're2js';
+import type { Reason } from '../model.ts';
 import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
 
@@ -8,10 +9,17 @@ export interface Expectation {
   readonly match: RE2JS;
   /** As written, for messages. */
   readonly source: string;
-  /** What is sent instead when a login is refused. */
-  readonly refused: RE2JS | undefined;
+  /** What may be sent instead, and what that means. */
+  readonly fail: readonly Refusal[];
   /** Looks at whole lines, one by one, without their ends; else at everything that came. */
   readonly byLine: boolean;
+}
+
+interface Refusal {
+  readonly reason: Reason;
+  readonly match: RE2JS;
+  /** As written, for messages. */
+  readonly source: string;
 }
 
 /** What the groups of a match hold, by number and by name. */
@@ -90,14 +98,14 @@ export class Ear {
     const found = expectation.byLine ? this.#lookAtLines(expectation) : this.#lookAtText(expectation);
     if (!found) return this.#giveUpAtTheEnd(expectation);
     this.#waiting = undefined;
-    if (found === 'refused') this.#line.fail(new ProbeFailure('auth', `refused, instead of ${expectation.source}`));
-    else done(found.captures);
+    if ('captures' in found) done(found.captures);
+    else this.#line.fail(new ProbeFailure(found.reason, `it sent ${found.source} instead of ${expectation.source}`));
   }
 
   /** Goes on behind the match, so that the next expectation sees only what followed. */
   #lookAtText(expectation: Expectation): Found | undefined {
     const found = look(this.#wholeEnough(expectation.match), expectation);
-    if (found && found !== 'refused') this.#unmatched = this.#unmatched.slice(found.end);
+    if (found && 'captures' in found) this.#unmatched = this.#unmatched.slice(found.end);
     return found;
   }
 
@@ -128,11 +136,11 @@ export class Ear {
   }
 }
 
-type Found = { readonly captures: Captures; readonly end: number } | 'refused';
+type Found = { readonly captures: Captures; readonly end: number } | Refusal;
 
-function look(text: string, { match, refused }: Expectation): Found | undefined {
+function look(text: string, { match, fail }: Expectation): Found | undefined {
   const matcher = match.matcher(text);
-  if (!matcher.find()) return refused?.matcher(text).find() ? 'refused' : undefined;
+  if (!matcher.find()) return fail.find((refusal) => refusal.match.matcher(text).find());
   const captures = new Map<string, string>();
   for (let group = 1; group <= matcher.groupCount(); group += 1) captures.set(`${group}`, matcher.group(group) ?? '');
   for (const name of Object.keys(match.namedGroups())) captures.set(name, matcher.group(name) ?? '');

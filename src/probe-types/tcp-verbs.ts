@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { RE2JS } from 're2js';
 import { z } from 'zod';
+import type { Reason } from '../model.ts';
 import type { Lifeline } from './lifeline.ts';
 import { checkPattern } from './pattern.ts';
 import { hasPlaceholder, type Memory } from './step-memory.ts';
@@ -24,12 +25,22 @@ export interface Dialogue {
 const FLAGS = RE2JS.MULTILINE;
 const pattern = () => z.string().superRefine(checkPattern(FLAGS));
 
+const refusal = () => pattern().optional();
+const refusals = z.strictObject({
+  auth: refusal().describe('The login is refused'),
+  tls: refusal().describe('There is no TLS'),
+  not_found: refusal().describe('What was asked for does not exist'),
+  saturated: refusal().describe('There is no room for another client'),
+  unhealthy: refusal().describe('The server says that it does not work'),
+  protocol: refusal().describe('Anything else that is wrong'),
+});
+
 function expectation(description: string) {
-  const refusable = z.strictObject({
+  const withRefusals = z.strictObject({
     match: pattern().describe('Regular expression of what is expected'),
-    refused: pattern().optional().describe('One that tells a refusal: the run ends at once, with the reason `auth`'),
+    fail: refusals.describe('Regular expressions of what may come instead, by the reason with which the run then ends'),
   });
-  return z.union([pattern(), refusable]).describe(description);
+  return z.union([pattern(), withRefusals]).describe(description);
 }
 type ExpectationOption = z.output<ReturnType<typeof expectation>>;
 
@@ -130,12 +141,15 @@ function groupsOf(option: ExpectationOption): readonly string[] {
 }
 
 async function listen(option: ExpectationOption, byLine: boolean, dialogue: Dialogue, memory: Memory): Promise<void> {
-  const { match, refused } = typeof option === 'string' ? { match: option, refused: undefined } : option;
+  const { match, fail } = typeof option === 'string' ? { match: option, fail: {} } : option;
   const compile = (source: string) => compileFilled(source, dialogue, memory);
   const expectation: Expectation = {
     match: compile(match),
     source: match,
-    refused: refused === undefined ? undefined : compile(refused),
+    // Its keys are reasons, the schema sees to it.
+    fail: Object.entries(fail).flatMap(([reason, source]) =>
+      source === undefined ? [] : [{ reason: reason as Reason, source, match: compile(source) }],
+    ),
     byLine,
   };
   for (const [name, value] of await dialogue.ear.listen(expectation)) memory.save(name, value);

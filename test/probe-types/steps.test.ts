@@ -30,10 +30,10 @@ describe('a definition', () => {
     ['        - send: 1\n', 'probes/a.yaml:8:17: "send" must be text, got 1'],
     ['        - send\n', 'probes/a.yaml:8:11: item 1 of "steps" must be a mapping, got "send"'],
     ['        - expect: [a]\n', 'probes/a.yaml:8:19: "expect" must be text or a mapping, got a list'],
-    ['        - expect: { refused: a }\n', 'probes/a.yaml:8:11: "expect" needs "match"'],
+    ['        - expect: { fail: {} }\n', 'probes/a.yaml:8:11: "expect" needs "match"'],
     [
-      '        - expect: { match: a, refusd: b }\n',
-      'probes/a.yaml:8:31: unknown key "refusd" (did you mean "refused"?)',
+      '        - expect: { match: a, fail: { auht: b } }\n',
+      'probes/a.yaml:8:39: unknown key "auht" (did you mean "auth"?)',
     ],
     ['        - expect: "("\n', 'is not a regular expression of RE2'],
     ['        - send_hex: 0x00\n', '"send_hex" is not hexadecimal; write pairs of digits: "00 ff"'],
@@ -79,7 +79,7 @@ describe('a definition', () => {
       expect(steps['oneOf']).toContainEqual({ required: [verb] });
       expect(rows).toContainEqual(expect.objectContaining({ name: `steps[].${verb}`, summary: expect.stringMatching(/./) }));
     }
-    expect(rows.map(({ name }) => name)).toContain('steps[].expect.refused');
+    expect(rows.map(({ name }) => name)).toContain('steps[].expect.fail.auth');
   });
 });
 

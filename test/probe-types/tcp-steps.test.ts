@@ -247,11 +247,11 @@ test('a refusal ends the run at once, and says that it is one', async () => {
   const steps = [
     { expect: '^220' },
     { send: 'LOGIN jo {{password}}\r\n' },
-    { name: 'log in', expect: { match: '^OK', refused: '^(NO|BAD)' } },
+    { name: 'log in', expect: { match: '^OK', fail: { auth: '^(NO|BAD)', saturated: '^BYE' } } },
   ];
   expect(await ask({ port: server.port, steps, secrets: { password: PASSWORD } })).toMatchObject({ reason: 'ok' });
   const output = await ask({ port: server.port, steps, secrets: { password: 'wrong-horse' } });
-  expect(output).toMatchObject({ reason: 'auth', error: 'step 3 (log in): refused, instead of ^OK' });
+  expect(output).toMatchObject({ reason: 'auth', error: 'step 3 (log in): it sent ^(NO|BAD) instead of ^OK' });
 });
 
 test('bytes are sent as they are written', async () => {
@@ -301,7 +301,7 @@ describe('hundreds of runs leave nothing behind', () => {
     'a refusal': [
       'auth',
       30_000,
-      async () => ({ port: (await secured()).port, steps: [{ expect: { match: 'never', refused: '^220' } }] }),
+      async () => ({ port: (await secured()).port, steps: [{ expect: { match: 'never', fail: { auth: '^220' } } }] }),
     ],
   };
   test.each(Object.entries(kinds))(
