@@ -36,7 +36,10 @@ const options = z
     body: z.string().optional(),
     body_file: fileName().optional(),
     body_size_limit: size().default(0).describe('Units are powers of 1024, as in the exporter; 0: 64 MiB'),
-    compression: z.enum(['gzip', 'deflate', 'br', 'identity', '']).default('').describe('Default: the body as it comes'),
+    compression: z
+      .enum(['gzip', 'deflate', 'br', 'identity', ''])
+      .default('')
+      .describe('Default: the body as it comes'),
     follow_redirects: z.boolean().optional().describe('Default true; at most ten'),
     no_follow_redirects: z.boolean().optional().describe('The older name for the opposite'),
     valid_status_codes: z.array(z.number().int().min(100).max(999)).default([]).describe('Default: 2xx'),
@@ -56,7 +59,10 @@ const options = z
       .boolean()
       .refine((enabled) => !enabled, 'is not supported by Brainstem, which speaks HTTP/1.1; remove it')
       .optional(),
-    skip_resolve_phase_with_proxy: z.boolean().optional().describe('Without effect: a proxy resolves names here anyway'),
+    skip_resolve_phase_with_proxy: z
+      .boolean()
+      .optional()
+      .describe('Without effect: a proxy resolves names here anyway'),
     use_proxy_dns: unsupported('remove it'),
     enable_http3: unsupported('remove it'),
     http_headers: unsupported('write them under "headers"'),
@@ -92,7 +98,10 @@ function specFor(given: HttpOptions, files: FileReader, target: string, hostname
   const url = /^https?:\/\//.test(target) ? target : `http://${target}`;
   if (!URL.canParse(url)) return { fault: 'the target is not a URL' };
   const { auth, authorization } = accessSpec(given, files);
-  const headers = { ...headersFor(given, hostname), ...(authorization !== undefined && { Authorization: authorization }) };
+  const headers = {
+    ...headersFor(given, hostname),
+    ...(authorization !== undefined && { Authorization: authorization }),
+  };
   const parsed = new URL(url);
   const tls = parsed.protocol === 'https:' ? tlsSpec(given.tls_config, files, hostOf(headers)) : {};
   const proxy = proxyFor(given, parsed);

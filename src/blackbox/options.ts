@@ -91,8 +91,10 @@ export const tlsConfig = z
     for (const [name, both] of Object.entries({ ca: [ca, ca_file], cert: [cert, cert_file], key: [key, key_file] })) {
       if (both.every((one) => one !== undefined)) complain(`has both ${name} and ${name}_file`);
     }
-    if ((cert ?? cert_file) !== undefined && (key ?? key_file) === undefined) complain('needs a key for its certificate');
-    if ((key ?? key_file) !== undefined && (cert ?? cert_file) === undefined) complain('needs a certificate for its key');
+    if ((cert ?? cert_file) !== undefined && (key ?? key_file) === undefined)
+      complain('needs a key for its certificate');
+    if ((key ?? key_file) !== undefined && (cert ?? cert_file) === undefined)
+      complain('needs a certificate for its key');
   })
   .prefault({});
 export type TlsConfig = z.output<typeof tlsConfig>;
@@ -116,7 +118,7 @@ export function isDefaultTls(spec: Record<string, unknown>): boolean {
   return Object.entries(spec).every(([name, value]) => name === 'insecure_skip_verify' && value === false);
 }
 
-export function definedOnly(values: Record<string, unknown>): Record<string, unknown> {
+function definedOnly(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 

@@ -2,7 +2,17 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import type { SpecForTarget } from '../model.ts';
-import { familyOptions, pattern, routeSpec, sourceOption, splitHostPort, text, tlsConfig, tlsSpec, unsupported } from './options.ts';
+import {
+  familyOptions,
+  pattern,
+  routeSpec,
+  sourceOption,
+  splitHostPort,
+  text,
+  tlsConfig,
+  tlsSpec,
+  unsupported,
+} from './options.ts';
 import type { FileReader, Prober } from './prober.ts';
 
 const label = z.strictObject({

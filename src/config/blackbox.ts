@@ -35,7 +35,8 @@ export async function readBlackbox(home: string, problems: Problems): Promise<Bl
   const isMissing = text === undefined && problems.count === before;
   const tree = parseYaml(FILE, isMissing ? DEFAULT_MODULES : (text ?? ''), undefined, problems);
   for (const { value, location } of tree ? pathTrees(tree) : []) {
-    if (typeof value === 'string' && !existsSync(resolve(home, value))) problems.add(location, `there is no file ${value}`);
+    if (typeof value === 'string' && !existsSync(resolve(home, value)))
+      problems.add(location, `there is no file ${value}`);
   }
   const contents = new Map<string, string>();
   for (const { file, location } of tree ? contentFiles(tree) : []) {
@@ -92,14 +93,15 @@ export function readModules(file: BlackboxFile, reading: Reading): ReadonlyMap<s
 }
 
 function moduleTrees(tree: Tree, problems: Problems): readonly (readonly [string, Tree])[] {
+  const modules = tree.children.get('modules');
+  const isMapping = ({ kind }: Tree) => kind === 'mapping';
+  if (!isMapping(tree) || (modules && !isMapping(modules) && !isEmpty(modules))) {
+    const { location } = modules ?? tree;
+    problems.add(location, 'this file must be a mapping with "modules", a mapping of modules by name');
+    return [];
+  }
   for (const [key, child] of tree.children) {
     if (key !== 'modules') problems.add(child.keyLocation, `unknown key "${key}"; this file holds "modules"`);
-  }
-  const modules = tree.children.get('modules');
-  if (tree.kind !== 'mapping' || (modules && modules.kind !== 'mapping' && !isEmpty(modules))) {
-    const place = modules ?? tree;
-    problems.add(place.location, 'this file must be a mapping with "modules", a mapping of modules by name');
-    return [];
   }
   return [...(modules?.children ?? [])];
 }
@@ -164,9 +166,17 @@ function compileCheck(
 }
 
 /** What our type does not take of a module, whatever the target is. */
-function reportSpec(made: ReturnType<BlackboxModule['specFor']>, { spec }: ProbeType, section: Tree, problems: Problems) {
+function reportSpec(
+  made: ReturnType<BlackboxModule['specFor']>,
+  { spec }: ProbeType,
+  section: Tree,
+  problems: Problems,
+) {
   const parsed = 'spec' in made ? spec.safeParse(made.spec) : undefined;
   for (const { path, message } of parsed?.error?.issues ?? []) {
-    problems.add(section.location, `this cannot be probed with: ${[path.map(String).join('.'), message].filter(Boolean).join(' ')}`);
+    problems.add(
+      section.location,
+      `this cannot be probed with: ${[path.map(String).join('.'), message].filter(Boolean).join(' ')}`,
+    );
   }
 }

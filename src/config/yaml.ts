@@ -18,7 +18,12 @@ type Token = Parameters<Composer['next']>[0];
  * undefined: the file holds nothing, or what is wrong with it was added to `problems`.
  * @param lookup undefined: nothing is substituted.
  */
-export function parseYaml(file: string, text: string, lookup: Lookup | undefined, problems: Problems): Tree | undefined {
+export function parseYaml(
+  file: string,
+  text: string,
+  lookup: Lookup | undefined,
+  problems: Problems,
+): Tree | undefined {
   const lines = new LineCounter();
   const tokens = tokenize(text, lines);
   const locate = locator(file, lines);

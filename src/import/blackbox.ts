@@ -7,8 +7,16 @@ import { Problems } from '../config/problems.ts';
 import { isEmpty, type Tree } from '../config/tree.ts';
 import { formatProblem } from '../errors.ts';
 import { formatDuration } from '../units.ts';
-import { compact, createNames, type Entry, type Imported, type Loss, labelsOf, literal } from './entry.ts';
-import type { Sources } from './index.ts';
+import {
+  compact,
+  createNames,
+  type Entry,
+  type Imported,
+  type Loss,
+  labelsOf,
+  literal,
+  type Sources,
+} from './entry.ts';
 import { type Asked, listedTargets, scrapedTargets } from './prometheus-targets.ts';
 import { childOf, yamlOf } from './sources.ts';
 
@@ -27,10 +35,7 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export function blackbox({ file, prometheus, targets }: Sources): Imported {
   const losses: Loss[] = [];
   const { modules, files } = readModules(yamlOf(file), file.folder, losses);
-  const asked = [
-    ...(prometheus ? scrapedTargets(prometheus, losses) : []),
-    ...(targets ? listedTargets(targets) : []),
-  ];
+  const asked = [...(prometheus ? scrapedTargets(prometheus, losses) : []), ...(targets ? listedTargets(targets) : [])];
   const used = new Set(asked.map(({ module }) => module));
   for (const name of modules.keys()) {
     if (!used.has(name)) losses.push({ where: `${file.name}: module "${name}"`, what: 'no target asks for it' });

@@ -1,5 +1,22 @@
 /** What an import makes of a peer's configuration: probes as they would be written by hand, and what could not be carried. */
 
+/** What was read for an import. */
+export interface Sources {
+  readonly file: SourceFile;
+  /** A prometheus.yml, whose scrape configurations say which targets a module is asked for. */
+  readonly prometheus?: SourceFile;
+  /** Lines of `TARGET`, or `MODULE TARGET`. */
+  readonly targets?: SourceFile;
+}
+
+export interface SourceFile {
+  /** As it was named. */
+  readonly name: string;
+  /** Absolute folder: what it names is found there. */
+  readonly folder: string;
+  readonly text: string;
+}
+
 /** One entry of a file under probes/, as plain data. */
 export interface Entry {
   readonly name: string;

@@ -28,7 +28,8 @@ function compare(subject: string, operator: string, value: string, scope: GatusS
   const [, fn, inner = subject] = /^(len|has)\((.*)\)$/.exec(subject) ?? [];
   if (inner === '[CONNECTED]' && operator === '==' && value === 'true') return { implied: true };
   if (inner === '[DOMAIN_EXPIRATION]') return { loss: 'the expiry of domains is not observed' };
-  if (inner === '[CERTIFICATE_EXPIRATION]') return durationCondition('certificate.expires_in_days', operator, value, 24);
+  if (inner === '[CERTIFICATE_EXPIRATION]')
+    return durationCondition('certificate.expires_in_days', operator, value, 24);
   if (inner === '[RESPONSE_TIME]') return numberCondition('latency_ms', operator, value);
   if (inner === '[STATUS]') return numberCondition('status', operator, value);
   const field = fieldOf(inner, scope);
@@ -54,7 +55,9 @@ function hasCondition(field: string, operator: string, value: string): Translate
     return { loss: 'it is not understood' };
   }
   const isWanted = (value === 'true') === (operator === '==');
-  return /\[/.test(field) ? { loss: 'has() of a list item' } : { source: isWanted ? `has(${field})` : `!has(${field})` };
+  return /\[/.test(field)
+    ? { loss: 'has() of a list item' }
+    : { source: isWanted ? `has(${field})` : `!has(${field})` };
 }
 
 function durationCondition(field: string, operator: string, value: string, hoursPerUnit: number): Translated {

@@ -1,9 +1,8 @@
 /** The configuration of Gatus to probes. Variables of the environment are written the same way in both. */
 import type { Tree } from '../config/tree.ts';
-import { parseDuration, formatDuration } from '../units.ts';
-import { compact, createNames, type Entry, type Imported, type Loss } from './entry.ts';
+import { formatDuration, parseDuration } from '../units.ts';
+import { compact, createNames, type Entry, type Imported, type Loss, type Sources } from './entry.ts';
 import { translateCondition } from './gatus-conditions.ts';
-import type { Sources } from './index.ts';
 import { childOf, dataAt, itemsOf, placeOf, textAt, yamlOf } from './sources.ts';
 
 type Lost = (tree: Tree, what: string) => void;

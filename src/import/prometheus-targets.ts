@@ -1,8 +1,7 @@
 /** Which targets are asked for with which module: from the scrape configurations of a prometheus.yml, or from a list. */
 import type { Tree } from '../config/tree.ts';
 import { parseDuration } from '../units.ts';
-import type { Loss } from './entry.ts';
-import type { SourceFile } from './index.ts';
+import type { Loss, SourceFile } from './entry.ts';
 import { childOf, itemsOf, placeOf, textAt, yamlOf } from './sources.ts';
 
 export interface Asked {
@@ -33,7 +32,10 @@ const UNDERSTOOD = new Set([
 
 export function listedTargets({ name, text }: SourceFile): readonly Asked[] {
   return text.split('\n').flatMap((line, index) => {
-    const words = line.replace(/(?:^|\s)#.*/, '').trim().split(/\s+/);
+    const words = line
+      .replace(/(?:^|\s)#.*/, '')
+      .trim()
+      .split(/\s+/);
     const [first = '', second] = words;
     if (first === '') return [];
     const where = `${name}:${index + 1}:1`;
@@ -104,7 +106,9 @@ function isUsual(rule: Tree): boolean {
   const target = textAt(rule, 'target_label');
   const isPlain = ['regex', 'modulus', 'action', 'separator'].every((key) => {
     const written = textAt(rule, key);
-    return written === undefined || (key === 'action' && written === 'replace') || (key === 'regex' && written === '(.*)');
+    return (
+      written === undefined || (key === 'action' && written === 'replace') || (key === 'regex' && written === '(.*)')
+    );
   });
   if (!isPlain) return false;
   if (sources.length === 0) return target === '__address__';

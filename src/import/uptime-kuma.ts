@@ -1,14 +1,26 @@
 /** A backup of Uptime Kuma (JSON) to probes. */
 import { UsageError } from '../errors.ts';
-import { compact, createNames, type Entry, type Imported, type Loss, labelsOf, literal, seconds } from './entry.ts';
-import type { Sources } from './index.ts';
+import {
+  compact,
+  createNames,
+  type Entry,
+  type Imported,
+  type Loss,
+  labelsOf,
+  literal,
+  type Sources,
+  seconds,
+} from './entry.ts';
 import { checkKuma, isOn, type Monitor, probeOf } from './uptime-kuma-types.ts';
 
 type Lost = (what: string) => void;
 
 export function uptimeKuma({ file }: Sources): Imported {
   const { monitors, sections } = readBackup(file.text, file.name);
-  const losses: Loss[] = [...sections].map((section) => ({ where: `${file.name}: ${section}`, what: ADVICE[section] ?? 'it has no counterpart' }));
+  const losses: Loss[] = [...sections].map((section) => ({
+    where: `${file.name}: ${section}`,
+    what: ADVICE[section] ?? 'it has no counterpart',
+  }));
   const names = createNames();
   const byId = new Map(monitors.map((monitor) => [monitor.id, monitor]));
   const entries = monitors.flatMap((monitor) => {
@@ -32,7 +44,8 @@ function readBackup(text: string, name: string): { monitors: readonly Monitor[];
     throw new UsageError('import_unreadable', `${name} is not JSON: ${error.message}`, { cause: error });
   }
   const backup = checkKuma(data);
-  if (!backup) throw new UsageError('import_unreadable', `${name} is no backup of Uptime Kuma: it has no "monitorList"`);
+  if (!backup)
+    throw new UsageError('import_unreadable', `${name} is no backup of Uptime Kuma: it has no "monitorList"`);
   const sections = Object.entries(backup).filter(([, list]) => Array.isArray(list) && list.length > 0);
   return {
     monitors: backup.monitorList,
@@ -90,7 +103,8 @@ function tagsOf({ tags }: Monitor): readonly (readonly [string, string])[] {
 }
 
 function reportRest(monitor: Monitor, lost: Lost): void {
-  if (isOn(monitor['upsideDown'])) lost('"upside down": what must fail cannot be expected; write the opposite condition');
+  if (isOn(monitor['upsideDown']))
+    lost('"upside down": what must fail cannot be expected; write the opposite condition');
   if (Number(monitor['resendInterval'] ?? 0) > 0) lost('"resend": reminders are `repeat` of a route of brainstem.yml');
   if (monitor['proxyId']) lost('its proxy: write `proxy` into the probe');
   const heard = monitor['notificationIDList'];

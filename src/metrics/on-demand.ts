@@ -56,7 +56,11 @@ function ownSeries({ module, verdict, durationMs, failedBy }: OnDemandRun): read
   ];
 }
 
-function seriesOf({ name, help, sample }: SeriesFamily, { observation }: OnDemandRun, { log }: OnDemandSeriesParts): Series[] {
+function seriesOf(
+  { name, help, sample }: SeriesFamily,
+  { observation }: OnDemandRun,
+  { log }: OnDemandSeriesParts,
+): Series[] {
   try {
     const sampled = sample(observation.fields, observation);
     if (sampled === undefined) return [];

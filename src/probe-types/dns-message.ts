@@ -78,7 +78,7 @@ export function isTruncated(message: Buffer): boolean {
  * Throws a ProbeFailure (`protocol`) unless it is, byte by byte, an answer to this question.
  * @param withRecords all sections are wanted as lines, which costs more.
  */
-export function decodeAnswer(message: Buffer, question: Question, withRecords: boolean): Answer {
+export function decodeAnswer(message: Buffer, question: Question, withRecords = false): Answer {
   const cursor = new Cursor(message, 0);
   const [id, bits, questions] = [cursor.short(), cursor.short(), cursor.short()];
   const [answer, authority, additional] = [cursor.short(), cursor.short(), cursor.short()];

@@ -22,7 +22,7 @@ interface BodyLimits {
   /** How many decoded bytes to keep. */
   readonly keepBytes: number;
   /** What the body is taken for, whatever its Content-Encoding says. Default: what that says. */
-  readonly encoding?: string;
+  readonly encoding?: string | undefined;
 }
 
 type Decoder = ReturnType<typeof createGunzip>;

@@ -10,6 +10,8 @@ import type { Seen } from './secure.ts';
 
 /** A larger body is not parsed: it would block every other probe for too long. */
 const MAX_JSON_BYTES = 2 ** 20;
+/** Text beyond this is not bound to `body`, unless `max_text` says more. */
+const MAX_TEXT_BYTES = 64 * 2 ** 10;
 const MAX_JSON_DEPTH = 64;
 
 /** Of one answer. */
@@ -60,7 +62,7 @@ export function toFields(
   sighting: Sighting,
   line: Lifeline,
   reads: ReadonlySet<string> | undefined,
-  textBytes: number,
+  textBytes = MAX_TEXT_BYTES,
 ): Fields {
   const { headers = {}, body } = sighting;
   const isRead = (field: string) => reads === undefined || reads.has(field);
@@ -85,7 +87,7 @@ export function toFields(
 }
 
 /** How many bytes of the body are wanted for the fields that are read. */
-export function wantedBytes(reads: ReadonlySet<string> | undefined, { max_text: textBytes }: HttpSpec): number {
+export function wantedBytes(reads: ReadonlySet<string> | undefined, { max_text: textBytes = MAX_TEXT_BYTES }: HttpSpec): number {
   if (reads === undefined || reads.has('json')) return MAX_JSON_BYTES;
   return reads.has('body') ? textBytes : 0;
 }

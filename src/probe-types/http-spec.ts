@@ -60,12 +60,12 @@ export const httpSpec = z
     .describe('Reading stops after so many bytes of the decoded body; that is no failure, see body_truncated'),
   max_text: bytes()
     .refine((size) => size <= MAX_TEXT_LIMIT, 'is more than 1MiB')
-    .prefault('64KiB')
-    .describe('How much of the decoded body the field `body` holds'),
+    .optional()
+    .describe('How much of the decoded body the field `body` holds. Default: 64KiB'),
   encoding: z
-    .enum(['auto', 'identity', 'gzip', 'deflate', 'br'])
-    .default('auto')
-    .describe('How the body is decoded. auto: as its Content-Encoding says; else like this, whatever it says'),
+    .enum(['identity', 'gzip', 'deflate', 'br'])
+    .optional()
+    .describe('What the body is decoded as, whatever its Content-Encoding says. Default: as that says'),
   steps: stepsOption(requests)
     .min(1)
     .optional()

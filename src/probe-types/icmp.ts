@@ -49,7 +49,11 @@ const icmpFields: FieldDeclarations = {
   span_ms: { type: 'double', unit: 'ms', summary: 'From the first request to the last one' },
   hop_limit: { type: 'double', summary: 'Hop limit (TTL) of the last reply' },
   phases: phaseFields({ resolve: 'Name resolution', processing: 'Requests and replies' }),
-  setup_ms: { type: 'double', unit: 'ms', summary: 'What it took besides requests and replies: to start ping, above all' },
+  setup_ms: {
+    type: 'double',
+    unit: 'ms',
+    summary: 'What it took besides requests and replies: to start ping, above all',
+  },
   ip: ipField,
 };
 

@@ -13,7 +13,8 @@ const REPLY = /^\d+ bytes from [^ ]+ icmp_seq=\d+ ttl=(\d{1,3})\b/gm;
 /** `From 192.0.2.1 icmp_seq=1 Destination Host Unreachable` */
 const ICMP_ERROR = /^From ([^ ]+) icmp_seq=\d+ (.+)$/m;
 /** What the kernel says when there is no way to send at all. */
-const NO_ROUTE = /[Mm]essage too long|Network is unreachable|No route to host|Cannot assign requested address|Invalid argument/;
+const NO_ROUTE =
+  /[Mm]essage too long|Network is unreachable|No route to host|Cannot assign requested address|Invalid argument/;
 const NOT_PERMITTED = /Operation not permitted|Permission denied/;
 
 /** Without the right ping nothing is known about the host: `internal`. */

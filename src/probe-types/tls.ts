@@ -11,7 +11,15 @@ import { addressFamilies, tlsFamilies } from './network-families.ts';
 import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import { oncePerSpec } from './once-per-spec.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
-import { type ContextSource, checkTlsOptions, createContextSource, type Seen, secure, tlsShape, usesDefaults } from './secure.ts';
+import {
+  type ContextSource,
+  checkTlsOptions,
+  createContextSource,
+  type Seen,
+  secure,
+  tlsShape,
+  usesDefaults,
+} from './secure.ts';
 
 const tlsSpec = z
   .strictObject({

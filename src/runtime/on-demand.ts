@@ -73,7 +73,12 @@ function makeAim(module: BlackboxModule, type: ProbeType, target: string, hostna
   return { fault: `${issue?.path.join('.') || 'the target'}: ${issue?.message ?? 'is not valid'}` };
 }
 
-async function runModule(module: BlackboxModule, aim: Aim, allowedMs: number, parts: OnDemandParts): Promise<OnDemandRun> {
+async function runModule(
+  module: BlackboxModule,
+  aim: Aim,
+  allowedMs: number,
+  parts: OnDemandParts,
+): Promise<OnDemandRun> {
   const { clock, redact } = parts;
   const probe = probeOf(module, aim, timeoutOf(module, allowedMs));
   const began = clock.monotonic();

@@ -206,7 +206,7 @@ function addressOf(target: string, path: string): string {
   return `${SECURED.has(target) && path !== '' ? 'https://' : ''}${address}${path.replace('PORT', port)}`;
 }
 
-describe.each(PAIRS)('%s on %s%s', (module, name, path = '') => {
+describe.each(PAIRS.map(([module, name, path = '']) => [module, name, path] as const))('%s on %s%s', (module, name, path) => {
   test('says what the exporter says', async () => {
     const target = addressOf(name, path);
     const headers = { 'x-prometheus-scrape-timeout-seconds': '3.5' };

@@ -33,7 +33,8 @@ describe('a condition on JSON', () => {
 });
 
 describe('the proxy of a target', () => {
-  const http = (exceptions: string) => `{ prober: http, http: { proxy_url: "http://p:3128", no_proxy: "${exceptions}" } }`;
+  const http = (exceptions: string) =>
+    `{ prober: http, http: { proxy_url: "http://p:3128", no_proxy: "${exceptions}" } }`;
   test.each([
     ['', 'http://shop.example/', true],
     ['*', 'http://shop.example/', false],
@@ -63,7 +64,8 @@ test('secrets of files are those of the spec, and are redacted everywhere', asyn
 });
 
 test('a dollar in a module is a dollar, and groups become names of values', async () => {
-  const step = '{ expect: "^PING (?P<word>.*) (.*)$", send: "PONG ${word} $2 $$ $9", labels: [{ name: a, value: "${HOME}" }] }';
+  const step =
+    '{ expect: "^PING (?P<word>.*) (.*)$", send: "PONG ${word} $2 $$ $9", labels: [{ name: a, value: "${HOME}" }] }';
   const spec = await specOf(`{ prober: tcp, tcp: { query_response: [${step}] } }`, '127.0.0.1:1');
   expect(spec['steps']).toEqual([
     { expect_line: '^PING (?P<word>.*) (.*)$' },
@@ -74,7 +76,9 @@ test('a dollar in a module is a dollar, and groups become names of values', asyn
 
 test('without a blackbox.yml there are the modules that every guide uses', async () => {
   const { modules } = await load({});
-  expect([...(modules?.keys() ?? [])]).toEqual(expect.arrayContaining(['http_2xx', 'http_post_2xx', 'tcp_connect', 'icmp']));
+  expect([...(modules?.keys() ?? [])]).toEqual(
+    expect.arrayContaining(['http_2xx', 'http_post_2xx', 'tcp_connect', 'icmp']),
+  );
 });
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };

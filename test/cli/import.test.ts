@@ -27,7 +27,11 @@ interface Outcome {
 }
 
 /** Imports files of a folder; the first one is the peer's own. */
-async function importAll(peer: string, files: Record<string, string>, options: Record<string, string> = {}): Promise<Outcome> {
+async function importAll(
+  peer: string,
+  files: Record<string, string>,
+  options: Record<string, string> = {},
+): Promise<Outcome> {
   const folder = await homeWith(files);
   const [first = ''] = Object.keys(files);
   const flags = Object.entries(options).flatMap(([name, file]) => [`--${name}`, join(folder, file)]);
@@ -119,7 +123,9 @@ scrape_configs:
     ]);
     expect(text).toContain('password: ${file:');
     expect(losses).toEqual([
-      expect.stringContaining('blackbox.yml:13:64: item 1 of "fail_if_body_matches_regexp" is not a regular expression'),
+      expect.stringContaining(
+        'blackbox.yml:13:64: item 1 of "fail_if_body_matches_regexp" is not a regular expression',
+      ),
       expect.stringContaining('"proxy_from_environment" is not supported by Brainstem'),
       expect.stringMatching(/^prometheus.yml:16:9: job "web": a rule of relabel_configs that sets "short"/),
       expect.stringMatching(/^prometheus.yml:20:5: job "gone": "dns_sd_configs": targets that are discovered/),
@@ -229,7 +235,15 @@ test('uptime-kuma', async () => {
     notificationList: [{ id: 1, name: 'slack' }],
     monitorList: [
       { id: 9, name: 'Shop', type: 'group', ...common },
-      { ...common, id: 1, name: 'Web \${home}', type: 'http', url, parent: 9, tags: [{ name: 'my team', value: 'shop' }] },
+      {
+        ...common,
+        id: 1,
+        name: 'Web ${home}',
+        type: 'http',
+        url,
+        parent: 9,
+        tags: [{ name: 'my team', value: 'shop' }],
+      },
       { ...common, id: 2, name: 'Word', type: 'keyword', url, keyword: 'DOWN', invertKeyword: true, resendInterval: 3 },
       { ...common, id: 3, name: 'Gone', type: 'http', url: `${url}missing`, accepted_statuscodes: ['200-204', '404'] },
       { ...common, id: 4, name: 'State', type: 'json-query', url, jsonPath: '$.status', expectedValue: 'UP' },
@@ -238,7 +252,16 @@ test('uptime-kuma', async () => {
       { ...common, id: 7, name: 'Down', type: 'ping', hostname: '127.0.0.1', upsideDown: true, active: false },
       { ...common, id: 8, name: 'Job', type: 'push', pushToken: ['a', 'push', 'token'].join('-') },
       { ...common, id: 10, name: 'Games', type: 'gamedig', hostname: 'x' },
-      { ...common, id: 11, name: 'Names', type: 'dns', hostname: 'a.test', dns_resolve_server: '127.0.0.1', dns_resolve_type: 'MX', port: 53 },
+      {
+        ...common,
+        id: 11,
+        name: 'Names',
+        type: 'dns',
+        hostname: 'a.test',
+        dns_resolve_server: '127.0.0.1',
+        dns_resolve_type: 'MX',
+        port: 53,
+      },
       { ...common, id: 12, name: 'Box', type: 'docker', docker_container: 'web', docker_host: 1 },
       { ...common, id: 13, name: 'Bad', type: 'http', url: 'not a url' },
     ],
@@ -305,8 +328,12 @@ describe('the command', () => {
         ['uptime-kuma', 'a.json', 'is not JSON'],
         ['uptime-kuma', 'b.json', 'is no backup of Uptime Kuma'],
         ['gatus', 'c.yaml', 'not valid YAML'],
-      ].map(async ([peer = '', file = '', message = '']) => [await runCommand(['import', peer, join(folder, file)]), message]),
+      ].map(async ([peer = '', file = '', message = '']) => [
+        await runCommand(['import', peer, join(folder, file)]),
+        message,
+      ]),
     );
-    for (const [ran, message] of errors) expect(ran).toMatchObject({ exit: 2, err: expect.stringContaining(String(message)) });
+    for (const [ran, message] of errors)
+      expect(ran).toMatchObject({ exit: 2, err: expect.stringContaining(String(message)) });
   });
 });

@@ -5,7 +5,7 @@ import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer as createTls, type TlsOptions, TLSSocket } from 'node:tls';
+import { createServer as createTls, TLSSocket, type TlsOptions } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { freePort } from './daemon.ts';
 import { type Authority, createAuthority } from './hostile-certificates.ts';
@@ -111,9 +111,11 @@ function mail(socket: Socket, pair: TlsOptions): void {
     socket.off('data', onData);
     socket.write('220 go ahead\r\n');
     const secured = new TLSSocket(socket, { ...pair, isServer: true });
-    secured.on('error', () => {}).on('data', (command) => {
-      if (command.toString().startsWith('EHLO')) secured.write('250 encrypted\r\n');
-    });
+    secured
+      .on('error', () => {})
+      .on('data', (command) => {
+        if (command.toString().startsWith('EHLO')) secured.write('250 encrypted\r\n');
+      });
   });
 }
 

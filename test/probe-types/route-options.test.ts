@@ -29,7 +29,9 @@ describe('source_address', () => {
     const source_address = '127.0.0.9';
     const url = `http://127.0.0.1:${server.port}/`;
     expect((await probe(http, http.spec.parse({ url, source_address }))).reason).toBe('ok');
-    expect((await probe(tcp, tcp.spec.parse({ host: '127.0.0.1', port: server.port, source_address }))).reason).toBe('ok');
+    expect((await probe(tcp, tcp.spec.parse({ host: '127.0.0.1', port: server.port, source_address }))).reason).toBe(
+      'ok',
+    );
     expect(seen).toEqual(['127.0.0.9', '127.0.0.9']);
   });
 
@@ -72,7 +74,9 @@ describe('versions of TLS', () => {
     const spec = tls.spec.parse({ host: '127.0.0.1', port, ca: authority.cert, ...versions });
     expect((await probe(tls, spec)).reason).toBe(reason);
     const url = `https://127.0.0.1:${port}/`;
-    const seen = await probe(http, http.spec.parse({ url, tls: { ca: authority.cert, ...versions } }), { timeoutMs: 500 });
+    const seen = await probe(http, http.spec.parse({ url, tls: { ca: authority.cert, ...versions } }), {
+      timeoutMs: 500,
+    });
     // That server speaks no HTTP.
     expect(seen.reason).toBe(reason === 'ok' ? 'timeout' : 'tls');
   });
@@ -119,7 +123,10 @@ describe('the body', () => {
 
   test('is what `encoding` says, whatever the server says', async () => {
     expect((await ask('/lies', {})).reason).toBe('protocol');
-    expect(await ask('/lies', { encoding: 'identity' })).toMatchObject({ reason: 'ok', fields: { body_bytes: 70_000 } });
+    expect(await ask('/lies', { encoding: 'identity' })).toMatchObject({
+      reason: 'ok',
+      fields: { body_bytes: 70_000 },
+    });
     expect((await ask('/', { encoding: 'gzip' })).reason).toBe('protocol');
   });
 });

@@ -32,7 +32,8 @@ test('only health and pings are open, and everything that changes something says
   expect(open.every((path) => path.startsWith('/ping/') || path === '/-/healthy' || path === '/-/ready')).toBe(true);
   // It changes nothing here, but connects to whatever is asked for.
   const changes = ({ method, path }: Route) => method === 'POST' || path === '/probe';
-  for (const route of guarded) expect([route.path, route.access]).toEqual([route.path, changes(route) ? 'change' : 'read']);
+  for (const route of guarded)
+    expect([route.path, route.access]).toEqual([route.path, changes(route) ? 'change' : 'read']);
 });
 
 describe('with a token', () => {
