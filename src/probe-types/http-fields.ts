@@ -43,7 +43,8 @@ export const httpFields: FieldDeclarations = {
   ...answerFields,
   steps: {
     type: 'list',
-    summary: 'With `steps`: each that ran, with name, status and latency_ms; all else is of the last request. Else null',
+    summary:
+      'With `steps`: each that ran, with name, status and latency_ms; all else is of the last request. Else null',
   },
 };
 

@@ -27,13 +27,23 @@ export function requestOf(
       body,
       redirects: step.redirects ?? spec.redirects,
       auth: step.auth ? authOf(step.auth, memory) : isHome ? spec.auth : undefined,
-      headers: {
-        ...(type === undefined ? {} : { 'Content-Type': type }),
-        ...(isHome ? spec.headers : {}),
-        ...mapValues(step.headers, (value) => memory.fill(value ?? '', headerText)),
-      },
+      headers: headersOf(type, isHome ? spec.headers : {}, step.headers, memory),
     },
   };
+}
+
+/** Later ones replace earlier ones, whatever their spelling. */
+function headersOf(
+  type: string | undefined,
+  inherited: HttpSpec['headers'],
+  written: StepRequest['headers'],
+  memory: Memory,
+): HttpSpec['headers'] {
+  const headers: HttpSpec['headers'] = {};
+  if (type !== undefined) headers['Content-Type'] = type;
+  Object.assign(headers, inherited);
+  for (const [name, value] of Object.entries(written)) headers[name] = memory.fill(value ?? '', headerText);
+  return headers;
 }
 
 /** Percent-encoded; one that would lead elsewhere all the same is refused. */
@@ -41,7 +51,7 @@ function segment(value: string): string {
   if (/^\.{0,2}$/.test(value)) {
     throw new ProbeFailure('protocol', 'a saved value is empty or nothing but dots, and cannot stand in a URL');
   }
-  return encodeURIComponent(value.toWellFormed());
+  return encodeURIComponent(Buffer.from(value).toString());
 }
 
 /** Whatever else a header may hold, a saved value that has other characters was not meant for one. */

@@ -43,7 +43,7 @@ const request: Verb<Visitor, typeof requestGrammar.option> = {
   async run(option, visitor, memory) {
     const { plan, journey, line, clock } = visitor;
     const startedAt = clock.monotonic();
-    const sighting = emptySighting('');
+    const sighting = emptySighting(visitor.plan.target);
     journey.sighting = sighting;
     await ask(option, sighting, visitor, memory);
     const fields = toFields(sighting, line, undefined, plan.spec.max_text);
@@ -83,14 +83,17 @@ async function ask(option: StepRequest, sighting: Sighting, visitor: Visitor, me
 }
 
 function judge({ expect }: StepRequest, answer: Fields, { evaluate }: Visitor, { hide }: Memory): void {
-  const decided = expect.map((source) => ({ source, ...evaluate(source, stepFields, answer, hide) }));
+  const decided = expect.map((source) => ({ source, ...evaluate(source, stepFields, answer) }));
   const status = Number(answer['status']);
   // As for a single request: success, unless the conditions say of the status what they want.
   if ((status < 200 || status > 299) && !decided.some(({ reason }) => reason === 'http_status')) {
     throw new ProbeFailure('http_status', `status >= 200 && status < 300 (status = ${status})`);
   }
   const failed = decided.find(({ outcome }) => outcome !== 'true');
-  if (failed) throw new ProbeFailure(failed.reason, `${failed.source} (${failed.detail})`);
+  if (!failed) return;
+  // Once more, for people: to hide values takes longer than to decide.
+  const { detail } = evaluate(failed.source, stepFields, answer, hide);
+  throw new ProbeFailure(failed.reason, `${failed.source} (${detail})`);
 }
 
 function valueOf({ json, header, cookie, body }: ValueSource, fields: Fields, jar: CookieJar): string {

@@ -52,12 +52,7 @@ function prepareSpec(spec: HttpSpec, access: Access): Plan {
   return { spec, hop, target: printable(urlOf(hop)), access, tokens };
 }
 
-async function runHttp(
-  plan: Plan,
-  resolver: NameResolver,
-  input: ProbeInput,
-  context: Context,
-): Promise<ProbeOutput> {
+async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, context: Context): Promise<ProbeOutput> {
   const line = new Lifeline(context);
   const journey: Journey = { sighting: emptySighting(plan.target), steps: [] };
   let failure: ProbeFailure | undefined;

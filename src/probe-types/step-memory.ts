@@ -1,5 +1,5 @@
 /** What the steps of one run remember for one another: values by name, written `{{name}}` in the texts of later steps. */
-import { createRedactor } from '../redact.ts';
+import { createRedactor, type Redactor } from '../redact.ts';
 import { ProbeFailure } from './failure.ts';
 
 export interface Memory {
@@ -26,23 +26,28 @@ const MAX_VALUE = 8 * 2 ** 10;
 export function createMemory(secrets: Readonly<Record<string, string>> = {}): Memory {
   const values = new Map(Object.entries(secrets));
   const concealed = new Set(values.values());
+  /** undefined: to be made anew. */
+  let redactor: Redactor | undefined;
+  const conceal = (value: string) => {
+    concealed.add(value);
+    redactor = undefined;
+  };
   return {
+    conceal,
     save(name, value) {
       if (value.length > MAX_VALUE) {
         throw new ProbeFailure('body', `the value for {{${name}}} has more than ${MAX_VALUE} characters`);
       }
       values.set(name, value);
-      concealed.add(value);
-    },
-    conceal(value) {
-      concealed.add(value);
+      conceal(value);
     },
     fill: (text, encode = (value) => value) =>
       text.replace(PLACEHOLDER, (_, name: string) => encode(values.get(name) ?? '')),
     hide(text) {
-      if (concealed.size === 0) return text;
-      const redactor = createRedactor();
-      redactor.use([...concealed]);
+      if (!redactor) {
+        redactor = createRedactor();
+        redactor.use([...concealed]);
+      }
       return redactor.redact(text);
     },
     values: () => Object.fromEntries(values),
@@ -55,7 +60,10 @@ export function hasPlaceholder(text: string): boolean {
 }
 
 /** Every `{{name}}` in the texts of an option, and where it stands. */
-export function* placeholders(option: unknown, path: readonly string[] = []): Generator<{
+export function* placeholders(
+  option: unknown,
+  path: readonly string[] = [],
+): Generator<{
   readonly name: string;
   readonly path: readonly string[];
 }> {

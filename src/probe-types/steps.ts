@@ -39,7 +39,7 @@ export function stepsOption(verbs: readonly VerbGrammar[]) {
       name: z.string().min(1).max(60).optional().describe('What the step is called in messages'),
       ...(Object.fromEntries(options) as Readonly<Record<string, z.ZodType>>),
     })
-    .superRefine((written, context) => {
+    .superRefine((written: Step, context) => {
       const [first, second] = names.filter((name) => written[name] !== undefined);
       if (first === undefined) {
         context.addIssue({ code: 'custom', message: `needs one of ${names.join(', ')}` });

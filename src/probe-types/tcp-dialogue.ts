@@ -96,9 +96,9 @@ export class Ear {
     if (!this.#waiting) return;
     const { expectation, done } = this.#waiting;
     const found = expectation.byLine ? this.#lookAtLines(expectation) : this.#lookAtText(expectation);
-    if (!found) return this.#giveUpAtTheEnd(expectation);
-    this.#waiting = undefined;
-    if ('captures' in found) done(found.captures);
+    if (found) this.#waiting = undefined;
+    if (!found) this.#giveUpAtTheEnd(expectation);
+    else if ('captures' in found) done(found.captures);
     else this.#line.fail(new ProbeFailure(found.reason, `it sent ${found.source} instead of ${expectation.source}`));
   }
 

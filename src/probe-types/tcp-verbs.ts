@@ -23,6 +23,8 @@ export interface Dialogue {
 }
 
 const FLAGS = RE2JS.MULTILINE;
+/** Characters of an observed text. */
+const MAX_OBSERVED = 200;
 const pattern = () => z.string().superRefine(checkPattern(FLAGS));
 
 const refusal = () => pattern().optional();
@@ -70,7 +72,7 @@ const startTlsOption = z
 const observeOption = z
   .record(
     z.string().regex(/^(?!__|probe$|instance$)[A-Za-z_]\w{0,39}$/, 'must be letters, digits and "_", and free'),
-    z.string().max(200),
+    z.string().max(MAX_OBSERVED),
   )
   .refine((values) => Object.keys(values).length <= 10, 'has more than 10 values')
   .describe('Texts for conditions, read as observed.NAME; {{NAME}} stands for a value, which is thereby shown');
@@ -122,9 +124,6 @@ const observe: Verb<Dialogue, typeof observeOption> = {
     dialogue.observed = { ...dialogue.observed, ...Object.fromEntries(filled) };
   },
 };
-
-/** Characters of an observed text. */
-const MAX_OBSERVED = 200;
 
 export const tcpVerbs: readonly Verb<Dialogue>[] = [send, sendHex, expect, expectLine, startTls, observe];
 

@@ -55,7 +55,11 @@ function checkObserved({ steps = [], secrets = {} }: SpecWithSteps, context: z.R
   for (const [index, { observe }] of steps.entries()) {
     for (const { name, path } of placeholders(observe)) {
       if (!Object.hasOwn(secrets, name)) continue;
-      context.addIssue({ code: 'custom', path: ['steps', index, 'observe', ...path], message: `may not show {{${name}}}` });
+      context.addIssue({
+        code: 'custom',
+        path: ['steps', index, 'observe', ...path],
+        message: `may not show {{${name}}}`,
+      });
     }
   }
 }

@@ -31,7 +31,7 @@ async function settled(enough: (now: { descriptors: number; handles: number }) =
 }
 
 /** The heap after 1,000 runs is that after 200, but for a megabyte. */
-export async function growsLess(run: () => Promise<void>, atOnce = 20): Promise<void> {
+export async function doesNotGrow(run: () => Promise<void>, atOnce = 20): Promise<void> {
   const batches = async (runs: number) => {
     for (let done = 0; done < runs; done += atOnce) await Promise.all(Array.from({ length: atOnce }, run));
   };

@@ -1,6 +1,7 @@
 /** Several requests in one run, against real servers: what goes from one to the next, what must not, and how it ends. */
-import { createServer as createTlsServer } from 'node:https';
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { http } from '../../src/probe-types/http.ts';
@@ -19,7 +20,7 @@ import {
   serveHttp,
   serveRaw,
 } from '../estate/hostile-network.ts';
-import { growsLess, leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 
 const PASSWORD = ['correct', 'horse'].join('-');
 
@@ -141,7 +142,11 @@ describe('what is saved', () => {
         return void json(response, { user: { ids: [7, 'u/8?x'] }, token: 'a.b.c' }, isRight && isKnown ? 200 : 401);
       }
       const isIn = headers.cookie === 'sid=after; theme=dark' && headers.authorization === 'Bearer a.b.c';
-      json(response, { id: url, trace: headers['x-trace'], sent: body === '' ? null : JSON.parse(body) }, isIn ? 200 : 403);
+      json(
+        response,
+        { id: url, trace: headers['x-trace'], sent: body === '' ? null : JSON.parse(body) },
+        isIn ? 200 : 403,
+      );
     });
     const output = await ask(
       `${server.url}/login`,
@@ -235,7 +240,11 @@ describe('cookies', () => {
     ['of a path', ['a=1; Path=/deep', 'b=2; Path=/'], ['b=2', 'a=1; b=2']],
     ['of another host', ['a=1; Domain=example.org', 'b=2; Domain=127.0.0.1'], ['b=2', 'b=2']],
     ['over TLS alone', ['a=1; Secure', 'b=2'], ['b=2', 'b=2']],
-    ['that has ended', ['a=1; Max-Age=0', 'b=2; Expires=Thu, 01 Jan 1970 00:00:00 GMT', 'c=3; Max-Age=60'], ['c=3', 'c=3']],
+    [
+      'that has ended',
+      ['a=1; Max-Age=0', 'b=2; Expires=Thu, 01 Jan 1970 00:00:00 GMT', 'c=3; Max-Age=60'],
+      ['c=3', 'c=3'],
+    ],
     ['replaced', ['a=1', 'a=2'], ['a=2', 'a=2']],
     ['without a value, without a name, not at all', ['a=', '=b', 'c', ''], ['a=', 'a=']],
   ])('go where they belong: %s', async (_name, set, expected) => {
@@ -284,7 +293,11 @@ describe('credentials', () => {
     const spec = { auth: { bearer: PASSWORD }, headers: { 'X-Tenant': 'ours' } };
     await ask(
       home.url,
-      [{ url: '/a' }, { url: `${other.url}/b` }, { url: `${other.url}/away`, auth: { bearer: 'other' }, headers: { 'X-Own': '1' } }],
+      [
+        { url: '/a' },
+        { url: `${other.url}/b` },
+        { url: `${other.url}/away`, auth: { bearer: 'other' }, headers: { 'X-Own': '1' } },
+      ],
       spec,
     );
     const seen = [...home.heard, ...other.heard].map(({ url, headers }) => [
@@ -323,7 +336,9 @@ describe('credentials', () => {
     const serveMutual = async () => {
       const options = { ...pair, ca: authority.cert, requestCert: true, rejectUnauthorized: false };
       const server = createTlsServer(options, (request, response) => {
-        const { getPeerCertificate } = request.socket as unknown as { getPeerCertificate(): { subject?: { CN: string } } };
+        const { getPeerCertificate } = request.socket as unknown as {
+          getPeerCertificate(): { subject?: { CN: string } };
+        };
         peers.push(getPeerCertificate.call(request.socket).subject?.CN ?? 'nobody');
         response.end('x');
       });
@@ -349,8 +364,16 @@ describe('what goes wrong in the second step has its reason', () => {
     'a body that drips': ['timeout', /whole body/, async () => (await serveRaw(answering(head, dripped))).port],
     nonsense: ['protocol', /not valid HTTP/, async () => (await serveRaw(answering('SSH-2.0-x\r\n'))).port],
     'a close': ['protocol', /closed before/, async () => (await serveRaw((socket) => socket.end())).port],
-    'an error': ['http_status', /status = 503/, async () => (await serve((_, response) => json(response, 1, 503))).port],
-    'an endless body': ['body', /json.a == 1/, async () => (await serveRaw(answering('HTTP/1.1 200 OK\r\n\r\n', flooded))).port],
+    'an error': [
+      'http_status',
+      /status = 503/,
+      async () => (await serve((_, response) => json(response, 1, 503))).port,
+    ],
+    'an endless body': [
+      'body',
+      /json.a == 1/,
+      async () => (await serveRaw(answering('HTTP/1.1 200 OK\r\n\r\n', flooded))).port,
+    ],
     'a loop': ['protocol', /more than 10 redirects/, async () => (await serve(redirected)).port],
   };
 
@@ -360,7 +383,10 @@ describe('what goes wrong in the second step has its reason', () => {
 
   test.each(Object.entries(ports))('%s', async (_name, [reason, message, portOf]) => {
     const first = await serve((_, response) => response.end('x'));
-    const steps = [{ url: '/' }, { name: 'second', url: `http://127.0.0.1:${await portOf()}/`, expect: ['json.a == 1'] }];
+    const steps = [
+      { url: '/' },
+      { name: 'second', url: `http://127.0.0.1:${await portOf()}/`, expect: ['json.a == 1'] },
+    ];
     const isLate = reason === 'timeout' || reason === 'connect_timeout';
     const timeoutMs = isLate ? 500 : 10_000;
     const startedAt = performance.now();
@@ -476,6 +502,6 @@ describe('hundreds of runs leave nothing behind', () => {
     const { port } = await serveHttp((_, response) => void json(response, { token: 'abc' }));
     const steps = [{ request: login }, { request: { url: '/{{token}}' } }];
     const spec = http.spec.parse({ url: `http://127.0.0.1:${port}`, steps });
-    await growsLess(async () => expect((await probe(http, spec)).reason).toBe('ok'));
+    await doesNotGrow(async () => expect((await probe(http, spec)).reason).toBe('ok'));
   }, 90_000);
 });

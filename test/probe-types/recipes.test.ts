@@ -20,7 +20,9 @@ import { startVsftpd } from '../estate/vsftpd.ts';
 import { quietLog } from '../notifiers/alerts.ts';
 
 const PAGE = readFileSync(resolve(import.meta.dirname, '../../docs/recipes.md'), 'utf8');
-const RECIPES = new Map([...PAGE.matchAll(/```yaml\n# (probes\/\S+)\n([\s\S]*?)```/g)].map(([, name, text]) => [name, text]));
+const RECIPES = new Map(
+  [...PAGE.matchAll(/```yaml\n# (probes\/\S+)\n([\s\S]*?)```/g)].map(([, name, text]) => [name, text]),
+);
 const PASSWORD = ['correct', 'horse'].join('-');
 
 const tried = new Set<string>();
@@ -128,10 +130,12 @@ test('postgres-certificate', async () => {
   await plain.own(['server.crt', 'server.key']);
   await plain.psql('alter system set ssl = on');
   await plain.psql('select pg_reload_conf()');
-  await expect.poll(() => run('postgres-certificate', variables), { timeout: 20_000 }).toMatchObject({
-    kind: 'pass',
-    fields: { certificate: { subject: 'CN=mail,O=Test' } },
-  });
+  await expect
+    .poll(() => run('postgres-certificate', variables), { timeout: 20_000 })
+    .toMatchObject({
+      kind: 'pass',
+      fields: { certificate: { subject: 'CN=mail,O=Test' } },
+    });
 });
 
 test('shop-login', async () => {

@@ -77,7 +77,9 @@ describe('a definition', () => {
     for (const verb of ['send', 'send_hex', 'expect', 'expect_line', 'starttls', 'observe']) {
       expect(at(steps, 'properties', verb)['description']).toMatch(/\w+/);
       expect(steps['oneOf']).toContainEqual({ required: [verb] });
-      expect(rows).toContainEqual(expect.objectContaining({ name: `steps[].${verb}`, summary: expect.stringMatching(/./) }));
+      expect(rows).toContainEqual(
+        expect.objectContaining({ name: `steps[].${verb}`, summary: expect.stringMatching(/./) }),
+      );
     }
     expect(rows.map(({ name }) => name)).toContain('steps[].expect.fail.auth');
   });

@@ -7,7 +7,7 @@ import type { Observation } from '../../src/model.ts';
 import { tcp } from '../../src/probe-types/tcp.ts';
 import { type Authority, createAuthority, type KeyPair } from '../estate/hostile-certificates.ts';
 import { drip, flood, listen, probe, serveRaw } from '../estate/hostile-network.ts';
-import { growsLess, leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 
 const PASSWORD = ['correct', 'horse'].join('-');
 
@@ -71,7 +71,10 @@ describe('TLS', () => {
     server.on('tlsClientError', () => {});
     const { port } = await listen(server);
     expect(await ask({ port, tls: { ca: authority.cert } })).toMatchObject({ reason: 'ok' });
-    expect(await ask({ port, tls: {} })).toMatchObject({ reason: 'tls', fields: { certificate: { subject: expect.stringMatching(/good/) } } });
+    expect(await ask({ port, tls: {} })).toMatchObject({
+      reason: 'tls',
+      fields: { certificate: { subject: expect.stringMatching(/good/) } },
+    });
     expect(await ask({ port, tls: { insecure_skip_verify: true } })).toMatchObject({ reason: 'ok' });
   });
 
@@ -102,7 +105,10 @@ describe('TLS', () => {
     const fine = await serveCommands(() => '250 fine\r\n');
     const old = await serveCommands(() => '250 fine\r\n', expired);
     const at = (port: number, tls: object) => ask({ port, tls, steps: upgrade });
-    expect(await at(fine.port, {})).toMatchObject({ reason: 'tls', error: expect.stringMatching(/^step 4 \(starttls\): the certificate/) });
+    expect(await at(fine.port, {})).toMatchObject({
+      reason: 'tls',
+      error: expect.stringMatching(/^step 4 \(starttls\): the certificate/),
+    });
     expect(await at(fine.port, { ca: authority.cert, server_name: 'mail.test' })).toMatchObject({ reason: 'ok' });
     expect(await at(fine.port, { ca: authority.cert, server_name: 'web.test' })).toMatchObject({
       reason: 'tls',
@@ -187,7 +193,10 @@ describe('captures', () => {
 
   test('are observed for conditions and as labels, and a missing one is a failed condition', async () => {
     const { port } = await serveRaw((socket) => socket.write('SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'));
-    const steps = [{ expect_line: '^SSH-2.0-([^ -]+)(?: (.*))?$' }, { observe: { version: '{{1}}', comment: '{{2}}' } }];
+    const steps = [
+      { expect_line: '^SSH-2.0-([^ -]+)(?: (.*))?$' },
+      { observe: { version: '{{1}}', comment: '{{2}}' } },
+    ];
     const { reason, fields } = await ask({ port, steps });
     expect(reason).toBe('ok');
     const labels = { version: 'OpenSSH_9.2p1', comment: 'Debian-2' };
@@ -224,7 +233,10 @@ describe('lines', () => {
   test('that are passed over are not looked at again', async () => {
     const { port } = await greeting('one\r\ntwo\r\n');
     const steps = [{ expect_line: 'two' }, { expect_line: 'one' }];
-    expect(await ask({ port, steps }, { timeoutMs: 300 })).toMatchObject({ reason: 'timeout', error: expect.stringMatching(/step 2/) });
+    expect(await ask({ port, steps }, { timeoutMs: 300 })).toMatchObject({
+      reason: 'timeout',
+      error: expect.stringMatching(/step 2/),
+    });
   });
 
   test('of which the last has no end count when the connection ends', async () => {
@@ -243,7 +255,9 @@ describe('lines', () => {
 });
 
 test('a refusal ends the run at once, and says that it is one', async () => {
-  const server = await serveCommands((command) => (command === `LOGIN jo ${PASSWORD}` ? 'OK in\r\n' : 'NO go away\r\n'));
+  const server = await serveCommands((command) =>
+    command === `LOGIN jo ${PASSWORD}` ? 'OK in\r\n' : 'NO go away\r\n',
+  );
   const steps = [
     { expect: '^220' },
     { send: 'LOGIN jo {{password}}\r\n' },
@@ -316,7 +330,12 @@ describe('hundreds of runs leave nothing behind', () => {
   test('and do not grow', async () => {
     const { port } = await secured();
     const tls = { ca: authority.cert };
-    const spec = tcp.spec.parse({ host: '127.0.0.1', port, tls, steps: [...upgrade, { send: 'A\r\n' }, { expect: '(.*)' }] });
-    await growsLess(async () => expect((await probe(tcp, spec)).reason).toBe('ok'));
+    const spec = tcp.spec.parse({
+      host: '127.0.0.1',
+      port,
+      tls,
+      steps: [...upgrade, { send: 'A\r\n' }, { expect: '(.*)' }],
+    });
+    await doesNotGrow(async () => expect((await probe(tcp, spec)).reason).toBe('ok'));
   }, 90_000);
 });
