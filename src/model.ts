@@ -209,7 +209,7 @@ export interface BlackboxModule {
   /** The spec of the probe type for a target. Errors: UsageError when module and request contradict each other. */
   specFor(target: string, hostname: string | undefined): SpecForTarget;
   /** What the exporter would have counted, where that differs from what the type observes. */
-  adjust(fields: Fields): Fields;
+  adjust(fields: Fields, reason: Reason): Fields;
   /** As it was written, for `debug=true`; secrets are redacted when it is shown. */
   readonly text: string;
   readonly location: SourceLocation;

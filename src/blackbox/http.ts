@@ -90,7 +90,7 @@ export const http: Prober<HttpOptions> = {
   translate: (given, files) => ({
     checks: checksOf(given),
     specFor: (target, hostname) => specFor(given, files, target, hostname),
-    adjust: (fields) => (follows(given) ? fields : countUnfollowed(fields)),
+    adjust: (fields, reason) => (reason === 'ok' && follows(given) ? fields : countUnfollowed(fields)),
   }),
 };
 
@@ -164,9 +164,10 @@ function accepts(header: string, compression: string): boolean {
   });
 }
 
-/** The exporter counts the redirect that it was told not to follow. */
+/** The exporter counts the redirect that it does not follow, too. */
 function countUnfollowed(fields: Fields): Fields {
-  return REDIRECTS.has(fields['status']) ? { ...fields, redirects: 1 } : fields;
+  const { status, redirects } = fields;
+  return REDIRECTS.has(status) ? { ...fields, redirects: Number(redirects ?? 0) + 1 } : fields;
 }
 
 function checksOf(given: HttpOptions): readonly Check[] {

@@ -3,7 +3,7 @@
  * that type sees. Everything else (running, judging, exporting, importing) follows from these two.
  */
 import type { z } from 'zod';
-import type { CheckCause, Fields, SpecForTarget } from '../model.ts';
+import type { CheckCause, Fields, Reason, SpecForTarget } from '../model.ts';
 
 /** One prober of blackbox_exporter. */
 export interface Prober<Options = unknown> {
@@ -22,7 +22,7 @@ export interface Translation {
   /** Errors: UsageError when module and request contradict each other. */
   specFor(target: string, hostname: string | undefined): SpecForTarget;
   /** What the exporter would have counted, where that differs from what our type observes. */
-  adjust?(fields: Fields): Fields;
+  adjust?(fields: Fields, reason: Reason): Fields;
 }
 
 export interface Check {

@@ -84,7 +84,7 @@ async function runModule(
   const began = clock.monotonic();
   const seen = 'fault' in aim ? unprobed(module, aim.fault, clock.now()) : await parts.run(probe);
   const durationMs = clock.monotonic() - began;
-  const observation = { ...seen, fields: module.adjust(seen.fields) };
+  const observation = { ...seen, fields: module.adjust(seen.fields, seen.reason) };
   const verdict = judge(probe, seen, NO_WINDOW, redact);
   if (verdict.kind === 'unknown') {
     throw new RetryableError('probe_not_run', `this says nothing about the target: ${verdict.summary}`);

@@ -62,7 +62,7 @@ test('a target that fails is 200 with probe_success 0', async () => {
 test.each([
   [{}, 'target is missing'],
   [{ target: '' }, 'target is missing'],
-  [{ target: 'x', module: 'htttp_2xx' }, 'unknown module \\"htttp_2xx\\", did you mean'],
+  [{ target: 'x', module: 'htttp_2xx' }, 'unknown module \\"htttp_2xx\\" (did you mean \\"http_2xx\\"?)'],
   [{ target: 'x', module: 'constructor' }, 'unknown module'],
   [{ target: 'x', module: 'fixed_host', hostname: 'shop.example' }, 'sets the header Host to other.example'],
 ])('%o is refused', async (parameters, message) => {
