@@ -61,7 +61,7 @@ function slug(text: string): string {
 
 /** Every text in it as it stands: a `${` in it begins no substitution. */
 export function literal(value: unknown): unknown {
-  if (typeof value === 'string') return value.replaceAll('${', '$${');
+  if (typeof value === 'string') return value.replaceAll('${', () => '$${');
   if (Array.isArray(value)) return value.map(literal);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, literal(child)]));

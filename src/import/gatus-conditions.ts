@@ -117,6 +117,7 @@ function valueOf(value: string): string {
 
 /** `*` and `?` of a glob. */
 function regularExpression(glob: string): string {
-  const escaped = glob.replace(/[.+^${}()|[\]\\]/g, '\\$&');
-  return `^${escaped.replaceAll('*', '(?s:.*)').replaceAll('?', '(?s:.)')}$`;
+  const wild: Readonly<Record<string, string>> = { '*': '(?s:.*)', '?': '(?s:.)' };
+  const source = glob.replace(/[.+^${}()|[\]\\*?]/g, (character) => wild[character] ?? `\\${character}`);
+  return `^${source}$`;
 }
