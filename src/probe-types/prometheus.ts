@@ -25,11 +25,9 @@ const PHASES = {
   transfer: 'Headers until the answer is complete',
 };
 
-const { auth, headers, tls, proxy, ip_protocol, resolver } = httpSpec.shape;
+const { url, auth, headers, tls, proxy, ip_protocol, resolver } = httpSpec.shape;
 const prometheusSpec = z.strictObject({
-  url: httpSpec.shape.url.describe(
-    'Where Prometheus is, such as http://127.0.0.1:9090; /api/v1/query is put behind it',
-  ),
+  url: url.describe('Where Prometheus is, such as http://127.0.0.1:9090; /api/v1/query is put behind it'),
   query: z.string().min(1).describe('PromQL, evaluated at the present moment'),
   ...{ auth, headers, tls, proxy, ip_protocol, resolver },
 });
