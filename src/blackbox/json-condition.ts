@@ -2,7 +2,7 @@
 
 /** Texts (raw ones end at the first quote), members, names. */
 const TOKEN =
-  /r?"""[^]*?"""|r?'''[^]*?'''|\b[rR]"[^"]*"|\b[rR]'[^']*'|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\.\s*[A-Za-z_]\w*|[A-Za-z_]\w*/g;
+  /r?"""[\s\S]*?"""|r?'''[\s\S]*?'''|\b[rR]"[^"]*"|\b[rR]'[^']*'|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\.\s*[A-Za-z_]\w*|[A-Za-z_]\w*/g;
 
 /** The same expression about `json`. Texts, and members that happen to be called `body`, stay as they are. */
 export function aboutJson(expression: string): string {

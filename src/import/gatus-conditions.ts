@@ -88,14 +88,14 @@ function numberCondition(field: string, operator: string, value: string): Transl
 
 function textCondition(field: string, operator: string, value: string): Translated {
   const choices = anyOf(value);
-  if (choices) return listCondition(field, operator, choices.map(valueOf));
+  if (choices) return listCondition(field, operator, choices.map(literalOf));
   const pattern = /^pat\((.*)\)$/.exec(value)?.[1];
   if (pattern !== undefined) {
     if (operator !== '==' && operator !== '!=') return { loss: 'it is not understood' };
     const found = `${field}.matches(${JSON.stringify(regularExpression(pattern))})`;
     return { source: operator === '==' ? found : `!${found}` };
   }
-  return { source: `${field} ${operator} ${valueOf(value)}` };
+  return { source: `${field} ${operator} ${literalOf(value)}` };
 }
 
 function listCondition(field: string, operator: string, choices: readonly string[]): Translated {
@@ -110,7 +110,7 @@ function anyOf(value: string): readonly string[] | undefined {
 }
 
 /** Numbers, booleans and null mean themselves in JSON; anything else is a text. */
-function valueOf(value: string): string {
+function literalOf(value: string): string {
   if (/^-?\d+(?:\.\d+)?$/.test(value) || /^(?:true|false|null)$/.test(value)) return value;
   return JSON.stringify(value);
 }

@@ -3,7 +3,6 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FieldDeclarations, Fields } from '../model.ts';
 import { certificateFields } from './certificate.ts';
 import type { Body } from './http-body.ts';
-import type { HttpSpec } from './http-spec.ts';
 import type { Lifeline } from './lifeline.ts';
 import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import type { Seen } from './secure.ts';
@@ -88,7 +87,10 @@ export function toFields(
 }
 
 /** How many bytes of the body are wanted for the fields that are read. */
-export function wantedBytes(reads: ReadonlySet<string> | undefined, { max_text: textBytes = MAX_TEXT_BYTES }: HttpSpec): number {
+export function wantedBytes(
+  reads: ReadonlySet<string> | undefined,
+  { max_text: textBytes = MAX_TEXT_BYTES }: { readonly max_text?: number | undefined },
+): number {
   if (reads === undefined || reads.has('json')) return MAX_JSON_BYTES;
   return reads.has('body') ? textBytes : 0;
 }

@@ -188,7 +188,10 @@ const DIFFERENCES: Readonly<
   'half-a-body': (series, _theirs, ours, { path }) =>
     series === 'probe_http_uncompressed_body_length' && ours === 0 && path === '/half',
   'phases-without-an-address': (series, theirs, ours, { target }) =>
-    theirs === undefined && ours === 0 && series.startsWith('probe_http_duration_seconds{') && target === 'name.invalid',
+    theirs === undefined &&
+    ours === 0 &&
+    series.startsWith('probe_http_duration_seconds{') &&
+    target === 'name.invalid',
   'chain-unverified': (series, theirs) =>
     series === 'probe_ssl_last_chain_expiry_timestamp_seconds' && theirs !== undefined && theirs < 0,
 };
@@ -214,19 +217,22 @@ function addressOf(target: string, path: string): string {
   return `${SECURED.has(target) && path !== '' ? 'https://' : ''}${address}${path.replace('PORT', port)}`;
 }
 
-describe.each(PAIRS.map(([module, name, path = '']) => [module, name, path] as const))('%s on %s%s', (module, name, path) => {
-  test('says what the exporter says', async () => {
-    const target = addressOf(name, path);
-    const headers = { 'x-prometheus-scrape-timeout-seconds': '3.5' };
-    const [theirs, ours] = await Promise.all([
-      askProbe(exporter.url, { module, target }, headers),
-      askProbe(daemon.url, { module, target }, headers),
-    ]);
-    expect([theirs.status, ours.status]).toEqual([200, 200]);
-    expect(ours.series.get('probe_success'), ours.text).toBe(theirs.series.get('probe_success'));
-    expect(differences(theirs.series, ours.series, { module, target: name, path })).toEqual([]);
-  });
-});
+describe.each(PAIRS.map(([module, name, path = '']) => [module, name, path] as const))(
+  '%s on %s%s',
+  (module, name, path) => {
+    test('says what the exporter says', async () => {
+      const target = addressOf(name, path);
+      const headers = { 'x-prometheus-scrape-timeout-seconds': '3.5' };
+      const [theirs, ours] = await Promise.all([
+        askProbe(exporter.url, { module, target }, headers),
+        askProbe(daemon.url, { module, target }, headers),
+      ]);
+      expect([theirs.status, ours.status]).toEqual([200, 200]);
+      expect(ours.series.get('probe_success'), ours.text).toBe(theirs.series.get('probe_success'));
+      expect(differences(theirs.series, ours.series, { module, target: name, path })).toEqual([]);
+    });
+  },
+);
 
 test('every difference exists, and has its reason in the documentation', () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/blackbox.md'), 'utf8');

@@ -35,7 +35,7 @@ export async function startExporter(modules: string): Promise<Exporter> {
 /** Values by series, as they are written: `name{label="value"}`. Labels stand in alphabetical order. */
 export type Series = ReadonlyMap<string, number>;
 
-export function parseSeries(text: string): Series {
+function parseSeries(text: string): Series {
   const series = new Map<string, number>();
   for (const line of text.split('\n')) {
     const match = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/.exec(line);
