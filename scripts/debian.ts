@@ -49,6 +49,7 @@ const PARTS: readonly Part[] = [
       'e2e/metrics*',
       'e2e/dashboard',
       'probe-types/prometheus',
+      'blackbox/prometheus',
       'e2e/estate-monitoring',
     ],
   },

@@ -8,7 +8,7 @@ import { createOnDemand } from '../../src/runtime/on-demand.ts';
 import { createRunner } from '../../src/runtime/runner.ts';
 import { load } from '../config/homes.ts';
 import { serveHttp, serveRaw } from '../estate/hostile-network.ts';
-import { leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 
 async function moduleOf(text: string, files: Record<string, string> = {}): Promise<BlackboxModule> {
   const { modules } = await load({ 'blackbox.yml': `modules:\n  one: ${text}\n`, ...files });
@@ -117,4 +117,19 @@ test('targets that hang leave nothing behind either', async () => {
     const { observation } = await run({ module: 'one', target: `127.0.0.1:${port}`, timeoutMs: 20_000 });
     expect(observation.reason).toBe('timeout');
   }, 100);
+}, 90_000);
+
+test('the memory of a thousand targets does not grow', async () => {
+  const configuration = await load({
+    'blackbox.yml': 'modules:\n  one: { prober: http, http: { fail_if_body_matches_regexp: [no] } }\n',
+  });
+  const run = runnerOf(configuration);
+  const { port } = await serveHttp((_request, response) => response.end('ok'));
+  let count = 0;
+  await doesNotGrow(async () => {
+    count += 1;
+    // A module keeps what it made for the last five hundred targets.
+    const target = `http://127.0.0.1:${port}/${count % 150}`;
+    expect((await run({ module: 'one', target, timeoutMs: 20_000 })).verdict.kind).toBe('pass');
+  });
 }, 90_000);
