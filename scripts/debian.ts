@@ -19,6 +19,8 @@ const CERTIFICATES = [
   'notifiers/email',
   'probe-types/network-leaks',
   'probe-types/tls',
+  'probe-types/route-options',
+  'blackbox/*',
   'probe-types/dns',
   'probe-types/postgres-hostile',
   'probe-types/redis',
@@ -47,6 +49,7 @@ const PARTS: readonly Part[] = [
       'e2e/metrics*',
       'e2e/dashboard',
       'probe-types/prometheus',
+      'blackbox/prometheus',
       'e2e/estate-monitoring',
     ],
   },
@@ -63,11 +66,11 @@ const PARTS: readonly Part[] = [
     suites: [...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
   },
   { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
-  { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns'] },
+  { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns', 'blackbox/*'] },
   {
     package: 'iputils-ping',
     provides: '/usr/bin/ping',
-    suites: ['probe-types/icmp', 'e2e/cuts', 'e2e/estate-monitoring'],
+    suites: ['probe-types/icmp', 'probe-types/route-options', 'blackbox/exporter', 'e2e/cuts', 'e2e/estate-monitoring'],
   },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp', 'e2e/cuts'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp', 'e2e/cuts'] },
@@ -95,6 +98,11 @@ const PARTS: readonly Part[] = [
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
+  {
+    package: 'prometheus-blackbox-exporter',
+    provides: '/usr/bin/prometheus-blackbox-exporter',
+    suites: ['blackbox/exporter'],
+  },
   { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
 ];
 

@@ -194,6 +194,30 @@ export interface PapertrailSettings {
   readonly hostname?: string;
 }
 
+/** What a false check of a module says about it: blackbox_exporter counts patterns and CEL apart. */
+export type CheckCause = 'regex' | 'cel' | 'other';
+
+/** A module of blackbox.yml: how a target is probed that is asked for at `/probe`. */
+export interface BlackboxModule {
+  readonly name: string;
+  /** Key of the probe type. */
+  readonly type: string;
+  /** Absent: what Prometheus allows. */
+  readonly timeoutMs?: number;
+  /** All must hold; in the order in which the exporter looks. */
+  readonly checks: readonly { readonly condition: Condition; readonly cause: CheckCause }[];
+  /** The spec of the probe type for a target. Errors: UsageError when module and request contradict each other. */
+  specFor(target: string, hostname: string | undefined): SpecForTarget;
+  /** What the exporter would have counted, where that differs from what the type observes. */
+  adjust(fields: Fields, reason: Reason): Fields;
+  /** As it was written, for `debug=true`; secrets are redacted when it is shown. */
+  readonly text: string;
+  readonly location: SourceLocation;
+}
+
+/** `fault`: no probe can be made of this target; it failed. */
+export type SpecForTarget = { readonly spec: unknown } | { readonly fault: string };
+
 /** Everything that was loaded from a home, complete and valid; replaced as a whole at a reload. */
 export interface Configuration {
   readonly settings: Settings;
@@ -201,6 +225,8 @@ export interface Configuration {
   readonly remediations: ReadonlyMap<string, Remediation>;
   readonly notifiers: ReadonlyMap<string, NotifierDefinition>;
   readonly routes: readonly Route[];
+  /** Of blackbox.yml, by name. Absent: none can be asked for. */
+  readonly modules?: ReadonlyMap<string, BlackboxModule>;
   /** Values that must appear nowhere: filled secret fields, userinfo of URLs, files, heartbeat keys. */
   readonly secrets: readonly string[];
   readonly warnings: readonly Problem[];

@@ -7,6 +7,8 @@ import type {
   Alert,
   Attempt,
   AttemptState,
+  BlackboxModule,
+  CheckCause,
   ConditionResult,
   Configuration,
   FieldDeclarations,
@@ -431,6 +433,31 @@ export interface Meter {
   /** `withheld`: it was due, but something of ours did not work. */
   watchdogPing(outcome: 'sent' | 'failed' | 'withheld'): void;
 }
+
+// ── Probes on demand ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `GET /probe`: one target, probed once, now, as a module of blackbox.yml says. It changes no state. */
+export interface OnDemandRequest {
+  readonly module: string;
+  readonly target: string;
+  /** The Host that is asked for, or the name that a certificate must have. */
+  readonly hostname?: string;
+  /** What whoever asks waits for. */
+  readonly timeoutMs: number;
+}
+
+export interface OnDemandRun {
+  readonly module: BlackboxModule;
+  readonly observation: Observation;
+  readonly verdict: Verdict;
+  /** All of it, name resolution included. */
+  readonly durationMs: number;
+  /** Of the check that failed first. */
+  readonly failedBy?: CheckCause;
+}
+
+/** Errors: UsageError for an unknown module or a contradiction, RetryableError when too many run at once. */
+export type RunOnDemand = (request: OnDemandRequest) => Promise<OnDemandRun>;
 
 // ── What the server and the metrics read, and what people command ────────────────────────────────────────────────
 

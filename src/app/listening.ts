@@ -1,8 +1,9 @@
 /** The HTTP side of a daemon that works: pages, API, pings and metrics. */
 import { createExposition } from '../metrics/exposition.ts';
 import type { Instruments } from '../metrics/instruments.ts';
+import { renderOnDemand } from '../metrics/on-demand.ts';
 import type { Settings } from '../model.ts';
-import type { Clock, Log } from '../ports.ts';
+import type { Clock, Log, OnDemandRequest } from '../ports.ts';
 import { registries } from '../registries.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { createServer, type Server } from '../server/server.ts';
@@ -22,9 +23,16 @@ export async function listen(parts: ListeningParts): Promise<Server> {
   const { settings, runtime, instruments, clock, log, version, redact } = parts;
   const { views, commands, store } = runtime;
   const { host, port, token, publicUrl } = settings.http;
-  const metrics = createExposition({ views, instruments, probeTypes: registries.probeTypes, clock, log, redact });
+  const series = { probeTypes: registries.probeTypes, clock, log, redact };
+  const metrics = createExposition({ ...series, views, instruments });
+  const onDemand = {
+    async probe(request: OnDemandRequest) {
+      const run = await runtime.onDemand(request);
+      return { run, ...renderOnDemand(run, series) };
+    },
+  };
   const server = await createServer({
-    ...{ views, commands, store, metrics, clock, log, publicUrl, version, redact, listen: { host, port } },
+    ...{ views, commands, store, metrics, onDemand, clock, log, publicUrl, version, redact, listen: { host, port } },
     ...(token !== undefined && { token }),
   });
   runtime.listening();

@@ -111,6 +111,25 @@ function addDefinitionCommands(program: Command, io: CliIo, exit: Exit): void {
     exit(await command.init({ directory }, io));
   });
 
+  const imports = program
+    .command('import <peer> <file>')
+    .description('turn the configuration of blackbox, gatus or uptime-kuma into probes');
+  example(
+    imports,
+    'brainstem import blackbox blackbox.yml --prometheus prometheus.yml --out probes/blackbox.yaml',
+    'brainstem import gatus config.yaml > probes/gatus.yaml',
+    'brainstem import uptime-kuma backup.json > probes/uptime-kuma.yaml',
+    '',
+    'What could not be carried is named on standard error.',
+  )
+    .option('--prometheus <file>', 'blackbox: the scrape configurations that ask for its modules')
+    .option('--targets <file>', 'blackbox: lines of TARGET, or of MODULE TARGET')
+    .option('--out <file>', 'write the probes there; a file that exists is not overwritten')
+    .action(async (peer: string, file: string, options: ImportOptions) => {
+      const command = await import('./import.ts');
+      exit(await command.importPeer({ peer, file, ...options }, io));
+    });
+
   const doctor = program.command('doctor').description('what keeps this home from working, and what is left to set');
   example(doctor, 'brainstem doctor', 'brainstem doctor --home /var/lib/brainstem')
     .option('--json', 'print the findings as JSON', false)
@@ -118,6 +137,12 @@ function addDefinitionCommands(program: Command, io: CliIo, exit: Exit): void {
       const command = await import('./doctor.ts');
       exit(await command.doctor({ home: homeOf(doctor), json }, io));
     });
+}
+
+interface ImportOptions {
+  readonly prometheus?: string;
+  readonly targets?: string;
+  readonly out?: string;
 }
 
 interface ProbeOptions {

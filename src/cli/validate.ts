@@ -42,7 +42,8 @@ async function target(path: string, home: string): Promise<{ home: string; file?
   const owner = await homeOf(absolute, home);
   const file = relative(owner, absolute).replaceAll('\\', '/');
   const { probes, remediations, modules } = await listHome(owner);
-  if (['brainstem.yml', '.env', ...probes, ...remediations, ...modules].includes(file)) return { home: owner, file };
+  if (['brainstem.yml', 'blackbox.yml', '.env', ...probes, ...remediations, ...modules].includes(file))
+    return { home: owner, file };
   throw new UsageError('not_loaded', `${path} is none of the files that the home ${owner} loads`);
 }
 

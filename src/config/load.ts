@@ -2,9 +2,10 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ConfigurationError } from '../errors.ts';
-import type { Configuration, Problem, Settings } from '../model.ts';
+import type { BlackboxModule, Configuration, Problem, Settings } from '../model.ts';
 import type { Registries } from '../ports.ts';
 import { createRedactor } from '../redact.ts';
+import { readBlackbox, readModules } from './blackbox.ts';
 import { createLookup, type Environment, readEnvironment } from './environment.ts';
 import { type HomeFiles, listHome, readText } from './files.ts';
 import { loadModules, NO_MODULES } from './modules.ts';
@@ -41,9 +42,10 @@ export async function loadConfiguration(home: string, options: LoadOptions): Pro
   for (const tree of trees.values()) reading.secrets.addTree(tree);
   const settings = readSettings(trees.get(BRAINSTEM), root, reading);
   const definitions = readDefinitions(files, trees, settings, reading);
+  const blackbox = readModules(await readBlackbox(root, problems), reading);
   if (complete) checkReferences(definitions, reading);
   if (problems.count > 0) throw new ConfigurationError(withoutSecrets(problems.sorted(), reading.secrets.values));
-  return compose(settings, definitions, reading);
+  return compose(settings, definitions, blackbox, reading);
 }
 
 /** The address and token of a home's daemon, also when other files of the home are broken. Errors: ConfigurationError. */
@@ -148,10 +150,16 @@ function checkCount(probes: readonly ReadProbe[], problems: Problems): void {
   if (excess) problems.add(excess, `there are ${probes.length} probes; at most ${MAX_PROBES} are allowed`);
 }
 
-function compose(read: ReadSettings, definitions: Definitions, reading: Reading): Configuration {
+function compose(
+  read: ReadSettings,
+  definitions: Definitions,
+  modules: ReadonlyMap<string, BlackboxModule>,
+  reading: Reading,
+): Configuration {
   const probes = definitions.probes.map(({ probe }) => probe);
   const remediations = definitions.remediations.map(({ remediation }) => remediation);
   const { settings, notifiers, routes } = read;
+  const written = [...modules.values()].map(({ name, text }) => [name, text]);
   const warnings = new Problems();
   for (const { location, message } of [
     ...reading.secrets.warnings,
@@ -165,9 +173,10 @@ function compose(read: ReadSettings, definitions: Definitions, reading: Reading)
     remediations: byName(remediations),
     notifiers: byName(notifiers),
     routes,
+    modules,
     secrets: reading.secrets.values,
     warnings: warnings.sorted() satisfies readonly Problem[],
-    revision: revisionOf([settings, probes.map(({ revision }) => revision), remediations, notifiers, routes]),
+    revision: revisionOf([settings, probes.map(({ revision }) => revision), remediations, notifiers, routes, written]),
   };
 }
 

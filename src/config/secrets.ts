@@ -33,6 +33,11 @@ export class Secrets {
     for (const [key, child] of tree.children) this.addSpec(schema, child, [...path, key]);
   }
 
+  /** What was read of a file that only holds it. */
+  addText(text: string, location: SourceLocation): void {
+    if (text !== '') this.#add(text, location);
+  }
+
   get values(): readonly string[] {
     return [...this.#values].sort();
   }

@@ -14,8 +14,16 @@ const MAX_NODES = 100_000;
 
 type Token = Parameters<Composer['next']>[0];
 
-/** undefined: the file holds nothing, or what is wrong with it was added to `problems`. */
-export function parseYaml(file: string, text: string, lookup: Lookup, problems: Problems): Tree | undefined {
+/**
+ * undefined: the file holds nothing, or what is wrong with it was added to `problems`.
+ * @param lookup undefined: nothing is substituted.
+ */
+export function parseYaml(
+  file: string,
+  text: string,
+  lookup: Lookup | undefined,
+  problems: Problems,
+): Tree | undefined {
   const lines = new LineCounter();
   const tokens = tokenize(text, lines);
   const locate = locator(file, lines);
@@ -88,12 +96,12 @@ class TreeBuilder {
   readonly #document: Document.Parsed;
   readonly #text: string;
   readonly #locate: Locate;
-  readonly #lookup: Lookup;
+  readonly #lookup: Lookup | undefined;
   readonly #problems: Problems;
   #nodes = 0;
   #aliases = 0;
 
-  constructor(document: Document.Parsed, text: string, locate: Locate, lookup: Lookup, problems: Problems) {
+  constructor(document: Document.Parsed, text: string, locate: Locate, lookup: Lookup | undefined, problems: Problems) {
     this.#document = document;
     this.#text = text;
     this.#locate = locate;
@@ -175,7 +183,7 @@ class TreeBuilder {
     const written = typeof node?.value === 'string' ? flat(node.value) : (node?.value ?? null);
     const base = { kind: 'scalar', location, keyLocation, children: new Map<string, Tree>() } as const;
     if (typeof written !== 'string') return { ...base, value: written };
-    const substitution = substitute(written, this.#lookup);
+    const substitution = this.#lookup && substitute(written, this.#lookup);
     if (substitution === undefined) return { ...base, value: written, ...this.#textLocation(node, written) };
     if (substitution.error !== undefined) this.#problems.add(location, substitution.error);
     return { ...base, value: substitution.unset.length > 0 ? undefined : substitution.text, substitution };

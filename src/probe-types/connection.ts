@@ -17,6 +17,13 @@ export interface Route {
   readonly families: readonly Family[];
   /** `address:port` of a name server to ask instead of the system's. */
   readonly nameServer: string | undefined;
+  /** Address of this machine to connect from; undefined: the system's choice. */
+  readonly source: string | undefined;
+}
+
+/** Told of each address before it is tried, so that one that does not answer is known too. */
+export interface Tried {
+  ip: string | undefined;
 }
 
 interface Connection {
@@ -38,13 +45,19 @@ export const routeOptions = {
     .refine(isNameServer, 'is not a name server; write an address and a port: 127.0.0.1:53 or [::1]:53')
     .optional()
     .describe('Name server to ask, as address:port. Default: /etc/hosts, then the servers of /etc/resolv.conf'),
+  source_address: z
+    .string()
+    .refine((text) => isIP(text) > 0, 'is not an address')
+    .optional()
+    .describe('Address of this machine to connect from. Default: as the system chooses'),
 };
 
 export function routeOf(spec: {
   readonly ip_protocol: keyof typeof FAMILIES;
   readonly resolver?: string | undefined;
+  readonly source_address?: string | undefined;
 }): Route {
-  return { families: FAMILIES[spec.ip_protocol], nameServer: spec.resolver };
+  return { families: FAMILIES[spec.ip_protocol], nameServer: spec.resolver, source: spec.source_address };
 }
 
 function isNameServer(text: string): boolean {
@@ -83,14 +96,21 @@ export async function addressOf(host: string, route: Route, line: Lifeline, reso
  * Connects to the first address that answers. The next family is tried when the first has no address or is refused
  * at once, not when it swallows the deadline. Rejects with the first family's failure.
  */
-export async function open(endpoint: Endpoint, route: Route, line: Lifeline, resolver: NameResolver) {
-  if (isIP(endpoint.host) > 0) return await attempt(endpoint.host, endpoint.port, line);
+export async function open(
+  endpoint: Endpoint,
+  route: Route,
+  line: Lifeline,
+  resolver: NameResolver,
+  tried: Tried = { ip: undefined },
+): Promise<Connection> {
+  const from = { source: route.source, line, tried };
+  if (isIP(endpoint.host) > 0) return await attempt(endpoint.host, endpoint.port, from);
   let first: ProbeFailure | undefined;
   for (const family of route.families) {
     try {
       line.enter('resolve');
       const addresses = await resolver.resolve(endpoint.host, family, route.nameServer, line.signal);
-      return await openAny(addresses, endpoint.port, line);
+      return await openAny(addresses, endpoint.port, from);
     } catch (error) {
       if (!allowsAnother(error)) throw error;
       // An address that refuses says more than a family that has none.
@@ -108,26 +128,35 @@ function allowsAnother(error: unknown): error is ProbeFailure {
 }
 
 /** Each address but the last gets an equal share of the time that is left, so that a dead one cannot hide the others. */
-async function openAny(addresses: readonly string[], port: number, line: Lifeline): Promise<Connection> {
+async function openAny(addresses: readonly string[], port: number, from: From): Promise<Connection> {
+  const { line } = from;
   const others = addresses.slice(0, -1);
   for (const [index, address] of others.entries()) {
     const shareMs = line.remainingMs() / (addresses.length - index);
     try {
-      return await attempt(address, port, line, shareMs);
+      return await attempt(address, port, from, shareMs);
     } catch (error) {
       if (line.signal.aborted || !(error instanceof ProbeFailure)) throw error;
       line.release();
     }
   }
-  return await attempt(addresses.at(-1) ?? '', port, line);
+  return await attempt(addresses.at(-1) ?? '', port, from);
 }
 
-async function attempt(address: string, port: number, line: Lifeline, withinMs?: number): Promise<Connection> {
+interface From {
+  readonly source: string | undefined;
+  readonly line: Lifeline;
+  readonly tried: Tried;
+}
+
+async function attempt(address: string, port: number, from: From, withinMs?: number): Promise<Connection> {
+  const { line, tried, source } = from;
+  tried.ip = address;
   line.enter('connect');
   let timer: NodeJS.Timeout | undefined;
   try {
     return await line.until((done) => {
-      const socket = connect({ host: address, port });
+      const socket = connect({ host: address, port, ...(source !== undefined && { localAddress: source }) });
       line.hold(socket);
       socket.on('error', line.fail);
       socket.once('connect', () => done({ socket, address }));

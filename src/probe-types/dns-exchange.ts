@@ -54,9 +54,12 @@ async function askOverUdp(question: Question, access: Access, { line, resolver, 
   line.hold({ destroy: () => socket.close() });
   // A refusal comes back by ICMP, after the question was sent.
   socket.on('error', (error) => line.fail(classify(error, 'connect')));
+  const { source } = access.route;
   await line.until<void>((done) => {
     socket.once('connect', done);
-    socket.connect(access.server.port, address);
+    const connect = () => socket.connect(access.server.port, address);
+    if (source === undefined) connect();
+    else socket.bind(0, source, connect);
   });
   line.enter('processing');
   const packet = encodeQuestion(question);
@@ -94,8 +97,7 @@ function hasIdOrFails(message: Buffer, id: number, line: Lifeline): boolean {
 /** RFC 7766, 8: each message behind its length. DNS over TLS is the same inside (RFC 7858). */
 async function askOverStream(question: Question, access: Access, exchange: Exchange): Promise<Buffer> {
   const { line, resolver, seen } = exchange;
-  const connection = await open(access.server, access.route, line, resolver);
-  seen.ip = connection.address;
+  const connection = await open(access.server, access.route, line, resolver, seen);
   const socket = access.transport === 'tls' ? await secured(connection.socket, access, exchange) : connection.socket;
   line.enter('processing');
   const packet = encodeQuestion(question);

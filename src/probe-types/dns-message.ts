@@ -4,6 +4,7 @@
  */
 import { Cursor, malformed } from './dns-cursor.ts';
 import { encodeName } from './dns-name.ts';
+import { recordLine } from './dns-record-lines.ts';
 import { codeOfType, type DataRecord, type RecordType, readData, readHead } from './dns-records.ts';
 
 export interface Question {
@@ -56,8 +57,12 @@ export interface Answer {
   /** Seconds for which the answer may be kept: the least of its records and aliases. */
   readonly ttl: number | undefined;
   /** Records in each section. */
-  readonly counts: { readonly answer: number; readonly authority: number; readonly additional: number };
+  readonly counts: Sections<number>;
+  /** The records of each section as lines of a zone file; undefined unless they are wanted. */
+  readonly records: Sections<readonly string[]> | undefined;
 }
+
+type Sections<T> = Readonly<Record<'answer' | 'authority' | 'additional', T>>;
 
 /** False: it belongs to some other question. Throws a ProbeFailure (`protocol`) for what is no message at all. */
 export function hasId(message: Buffer, id: number): boolean {
@@ -69,8 +74,11 @@ export function isTruncated(message: Buffer): boolean {
   return (new Cursor(message, 2).short() & FLAGS.tc) !== 0;
 }
 
-/** Throws a ProbeFailure (`protocol`) unless it is, byte by byte, an answer to this question. */
-export function decodeAnswer(message: Buffer, question: Question): Answer {
+/**
+ * Throws a ProbeFailure (`protocol`) unless it is, byte by byte, an answer to this question.
+ * @param withRecords all sections are wanted as lines, which costs more.
+ */
+export function decodeAnswer(message: Buffer, question: Question, withRecords = false): Answer {
   const cursor = new Cursor(message, 0);
   const [id, bits, questions] = [cursor.short(), cursor.short(), cursor.short()];
   const [answer, authority, additional] = [cursor.short(), cursor.short(), cursor.short()];
@@ -78,6 +86,7 @@ export function decodeAnswer(message: Buffer, question: Question): Answer {
   if ((bits & RESPONSE) === 0 || (bits & OPCODE) !== 0) throw malformed('it is not an answer to a query');
   // An error may come without the question (RFC 1035, 4.1.1: a server that could not read it).
   if (questions !== 0 || (bits & 0xf) === 0) checkQuestion(cursor, questions, question);
+  const lines = withRecords ? readLines(cursor, [answer, authority, additional]) : undefined;
   const records = readAnswers(cursor, answer);
   for (let left = authority; left > 0; left -= 1) cursor.offset = readHead(cursor).end;
   const opt = readAdditional(cursor, additional);
@@ -88,6 +97,7 @@ export function decodeAnswer(message: Buffer, question: Question): Answer {
     flags: flagsOf(bits),
     ...follow(question, records),
     counts: { answer, authority, additional: additional - opt.records },
+    records: lines,
   };
 }
 
@@ -123,6 +133,23 @@ function readAnswers(cursor: Cursor, count: number): readonly DataRecord[] {
   return records;
 }
 
+/** Leaves the cursor where it was: the sections are read again for what they mean. */
+function readLines(cursor: Cursor, [answer, authority, additional]: readonly [number, number, number]) {
+  const start = cursor.offset;
+  const section = (count: number): readonly string[] => {
+    const lines: string[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const head = readHead(cursor);
+      if (head.code !== OPT && lines.length < MAX_RECORDS) lines.push(recordLine(cursor, head));
+      cursor.offset = head.end;
+    }
+    return lines;
+  };
+  const sections = { answer: section(answer), authority: section(authority), additional: section(additional) };
+  cursor.offset = start;
+  return sections;
+}
+
 /** The OPT record is none: it carries the upper bits of the response code (RFC 6891, 6.1.3). */
 function readAdditional(cursor: Cursor, count: number) {
   let records = 0;
@@ -148,11 +175,12 @@ function follow({ name, type }: Question, records: readonly DataRecord[]) {
   const used: DataRecord[] = [];
   let owner = ownerOf({ name });
   const aliasOf = () => records.find((record) => record.type === 'CNAME' && record.owner === owner);
-  for (let alias = aliasOf(); type !== 'CNAME' && alias && used.length < MAX_ALIASES; alias = aliasOf()) {
+  const isFollowed = type !== 'CNAME' && type !== 'ANY';
+  for (let alias = aliasOf(); isFollowed && alias && used.length < MAX_ALIASES; alias = aliasOf()) {
     used.push(alias);
     owner = alias.data.toLowerCase();
   }
-  const found = records.filter((record) => record.type === type && record.owner === owner);
+  const found = records.filter((record) => (type === 'ANY' || record.type === type) && record.owner === owner);
   const ttls = [...used, ...found].map(({ ttl }) => ttl);
   return {
     answers: found.map(({ data }) => data).sort(),

@@ -17,24 +17,35 @@ const TYPES = {
   },
   TXT: { code: 16, read: txt },
 } satisfies Record<string, { code: number; read(cursor: Cursor, end: number): string }>;
-export type RecordType = keyof typeof TYPES;
+type DataType = keyof typeof TYPES;
+/** ANY is asked for, but no record is of it (RFC 1035, 3.2.3). */
+export type RecordType = DataType | 'ANY';
 
-export const RECORD_TYPES = Object.keys(TYPES) as [RecordType, ...RecordType[]];
-const BY_CODE = new Map<number, RecordType>(RECORD_TYPES.map((type) => [TYPES[type].code, type]));
+const DATA_TYPES = Object.keys(TYPES) as DataType[];
+export const RECORD_TYPES: [RecordType, ...RecordType[]] = ['ANY', ...DATA_TYPES];
+const BY_CODE = new Map<number, DataType>(DATA_TYPES.map((type) => [TYPES[type].code, type]));
+const ANY = 255;
 
 export function codeOfType(type: RecordType): number {
-  return TYPES[type].code;
+  return type === 'ANY' ? ANY : TYPES[type].code;
+}
+
+/** undefined: a type that is never asked for by name. */
+export function typeOfCode(code: number): DataType | undefined {
+  return BY_CODE.get(code);
 }
 
 export interface DataRecord {
   /** Lower case. */
   readonly owner: string;
-  readonly type: RecordType;
+  readonly type: DataType;
   readonly ttl: number;
   readonly data: string;
 }
 
-interface RecordHead {
+export interface RecordHead {
+  /** As it stands in the message, and in lower case. */
+  readonly name: string;
   readonly owner: string;
   readonly code: number;
   readonly recordClass: number;
@@ -45,11 +56,11 @@ interface RecordHead {
 
 /** Leaves the cursor at the record's data. */
 export function readHead(cursor: Cursor): RecordHead {
-  const owner = cursor.name().toLowerCase();
+  const name = cursor.name();
   const [code, recordClass, ttl, size] = [cursor.short(), cursor.short(), cursor.long(), cursor.short()];
   const end = cursor.offset + size;
   if (end > cursor.message.length) throw malformed('a record is longer than the message');
-  return { owner, code, recordClass, ttl, end };
+  return { name, owner: name.toLowerCase(), code, recordClass, ttl, end };
 }
 
 /** The record whose head was just read; undefined when it is of a type that is never asked for. Leaves it behind. */

@@ -46,6 +46,8 @@ type DnsSpec = z.output<typeof dnsSpec>;
 
 const flag = (summary: string) => ({ type: 'bool', summary }) as const;
 
+const lines = (section: string) => ({ type: 'list', summary: `Those of the ${section} section` }) as const;
+
 const dnsFields: FieldDeclarations = {
   answers: {
     type: 'list',
@@ -72,6 +74,14 @@ const dnsFields: FieldDeclarations = {
   answer_count: { type: 'double', summary: 'Records in the answer section' },
   authority_count: { type: 'double', summary: 'Records in the authority section' },
   additional_count: { type: 'double', summary: 'Records in the additional section, without that of EDNS' },
+  records: {
+    type: {
+      answer: lines('answer'),
+      authority: lines('authority'),
+      additional: lines('additional'),
+    },
+    summary: 'Every record as a line of a zone file, its parts between tabs; at most 256 a section',
+  },
   transport: { type: 'string', summary: 'How the answer came: udp, tcp or tls' },
   phases: phaseFields({
     resolve: 'Address of the server, when it is given by name',
@@ -114,7 +124,7 @@ export function createDns(resolver: NameResolver = createResolver()): ProbeType<
     impliedExpect: { unlessNames: 'rcode', source: 'rcode == "NOERROR" && size(answers) > 0' },
     target: ({ name, server }) => (server === undefined ? name : `${name}@${server}`),
     remote: ({ server, transport }) => endpointOf(server ?? resolver.systemServer(), transport).host,
-    run: (spec, _input, context) => runDns(spec, prepare(spec), resolver, context),
+    run: (spec, { reads }, context) => runDns(spec, prepare(spec), resolver, context, reads),
   };
 }
 
@@ -134,7 +144,13 @@ function createAccess(spec: DnsSpec, context: ContextSource, resolver: NameResol
   return () => access;
 }
 
-async function runDns(spec: DnsSpec, plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
+async function runDns(
+  spec: DnsSpec,
+  plan: Prepared,
+  resolver: NameResolver,
+  context: Context,
+  reads: ReadonlySet<string> | undefined,
+): Promise<ProbeOutput> {
   const line = new Lifeline(context);
   const seen: Exchange['seen'] = { ip: undefined, peer: undefined, transport: spec.transport };
   const question = { id: randomInt(0x10000), name: plan.name, type: spec.type, recursion: spec.recursion };
@@ -142,7 +158,7 @@ async function runDns(spec: DnsSpec, plan: Prepared, resolver: NameResolver, con
   let failure: ProbeFailure | undefined;
   try {
     const message = await ask(question, plan.access(), { line, resolver, now: context.clock.now(), seen });
-    answer = decodeAnswer(message, question);
+    answer = decodeAnswer(message, question, reads === undefined || reads.has('records'));
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
     failure = error;
@@ -165,6 +181,7 @@ function toFields({ type }: DnsSpec, answer: Answer | undefined, seen: Exchange[
     answer_count: answer?.counts.answer,
     authority_count: answer?.counts.authority,
     additional_count: answer?.counts.additional,
+    records: answer?.records,
     transport: seen.transport,
     phases: { resolve_ms, connect_ms, tls_ms, processing_ms },
     ip: seen.ip,

@@ -3,9 +3,9 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { routeOf } from './connection.ts';
 import { type Access, proxyOf } from './http-exchange.ts';
 import type { HttpSpec } from './http-spec.ts';
-import { createContextSource } from './secure.ts';
+import { createContextSource, usesDefaults } from './secure.ts';
 
-type AccessSpec = Pick<HttpSpec, 'tls' | 'proxy' | 'ip_protocol' | 'resolver'>;
+type AccessSpec = Pick<HttpSpec, 'tls' | 'proxy' | 'ip_protocol' | 'resolver' | 'source_address'>;
 
 /** A source with a default TLS context of its own. Most specs reach their targets in the same few ways, and share them. */
 export function createAccessSource(): (spec: AccessSpec) => Access {
@@ -15,7 +15,7 @@ export function createAccessSource(): (spec: AccessSpec) => Access {
   const accesses = new Map<string, Access>();
   return (spec) => {
     if (spec.tls || spec.proxy !== undefined) return createAccess(spec, sharedContext);
-    const key = `${spec.ip_protocol} ${spec.resolver ?? ''}`;
+    const key = `${spec.ip_protocol} ${spec.resolver ?? ''} ${spec.source_address ?? ''}`;
     const access = accesses.get(key) ?? createAccess(spec, sharedContext);
     accesses.set(key, access);
     return access;
@@ -24,8 +24,8 @@ export function createAccessSource(): (spec: AccessSpec) => Access {
 
 function createAccess(spec: AccessSpec, sharedContext: () => SecureContext): Access {
   const ownContext = spec.tls && createContextSource(spec.tls);
-  const authorities =
-    spec.tls?.ca === undefined ? sharedContext : createContextSource({ ...spec.tls, cert: undefined, key: undefined });
+  const others = spec.tls && { ...spec.tls, cert: undefined, key: undefined };
+  const authorities = others === undefined || usesDefaults(others) ? sharedContext : createContextSource(others);
   return {
     route: routeOf(spec),
     proxy: proxyOf(spec.proxy),

@@ -21,6 +21,8 @@ interface BodyLimits {
   readonly maxBytes: number;
   /** How many decoded bytes to keep. */
   readonly keepBytes: number;
+  /** What the body is taken for, whatever its Content-Encoding says. Default: what that says. */
+  readonly encoding?: string | undefined;
 }
 
 type Decoder = ReturnType<typeof createGunzip>;
@@ -34,7 +36,7 @@ const DECODERS: Readonly<Record<string, () => Decoder>> = {
 
 /** Resolves at the end of the body or at the cap, where the caller closes the connection. */
 export async function readBody(response: IncomingMessage, limits: BodyLimits, line: Lifeline): Promise<Body> {
-  const decoders = decodersFor(response.headers['content-encoding']);
+  const decoders = decodersFor(limits.encoding ?? response.headers['content-encoding']);
   for (const decoder of decoders) {
     line.hold(decoder);
     decoder.on('error', line.fail);

@@ -42,8 +42,7 @@ export interface Exchange {
 export async function send(hop: Hop, access: Access, exchange: Exchange): Promise<IncomingMessage> {
   const { line, resolver, seen } = exchange;
   seen.peer = undefined;
-  const connection = await open(access.proxy ?? hop, access.route, line, resolver);
-  seen.ip = connection.address;
+  const connection = await open(access.proxy ?? hop, access.route, line, resolver, seen);
   if (!hop.isTls) return await converse(connection.socket, hop, access.proxy, line);
   if (access.proxy) await tunnel(connection.socket, hop, access.proxy, line);
   const secured = await secure(connection.socket, handshakeFor(hop, access, exchange), line);

@@ -5,6 +5,11 @@ import { addressFamilies, phaseSeconds, tlsFamilies } from './network-families.t
 
 const number = (value: unknown) => (typeof value === 'number' ? value : undefined);
 
+/** Without an answer, or with one that never has a body (RFC 9110, 6.4.1). */
+function hasNoBody(status: unknown): boolean {
+  return status === undefined || status === 204 || status === 304;
+}
+
 /** Frozen: rendered once. */
 const LABELS = Object.fromEntries(PHASES.map((phase) => [phase, Object.freeze({ phase })])) as Record<
   Phase,
@@ -25,7 +30,7 @@ export const httpFamilies: readonly SeriesFamily[] = [
   {
     name: 'probe_http_content_length',
     help: 'Length that the server announced; -1 when it did not, 0 without an answer.',
-    sample: ({ status, content_length: length }) => number(length) ?? (status === undefined ? 0 : -1),
+    sample: ({ status, content_length: length }) => number(length) ?? (hasNoBody(status) ? 0 : -1),
   },
   {
     name: 'probe_http_uncompressed_body_length',

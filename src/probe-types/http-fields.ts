@@ -7,17 +7,17 @@ import type { Lifeline } from './lifeline.ts';
 import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import type { Seen } from './secure.ts';
 
-/** Text beyond this is not bound to `body`. */
-const MAX_TEXT_BYTES = 64 * 2 ** 10;
 /** A larger body is not parsed: it would block every other probe for too long. */
 const MAX_JSON_BYTES = 2 ** 20;
+/** Text beyond this is not bound to `body`, unless `max_text` says more. */
+const MAX_TEXT_BYTES = 64 * 2 ** 10;
 const MAX_JSON_DEPTH = 64;
 
 /** Of one answer. */
 export const answerFields: FieldDeclarations = {
   status: { type: 'double', summary: 'Status code of the final answer' },
   headers: { type: 'map', summary: 'Response headers by lower-case name' },
-  body: { type: 'string', summary: 'First 64 KiB of the decoded body, as UTF-8' },
+  body: { type: 'string', summary: 'First 64 KiB of the decoded body, as UTF-8; `max_text` changes how much' },
   json: { type: 'dyn', summary: 'The body as JSON; null when it is none, was cut, or is larger than 1 MiB' },
   phases: phaseFields({
     resolve: 'Name resolution, over all redirects',
@@ -58,7 +58,12 @@ export interface Sighting extends Seen {
 }
 
 /** @param reads top-level fields that the definition reads; undefined: all. Costly ones are made only when read. */
-export function toFields(sighting: Sighting, line: Lifeline, reads: ReadonlySet<string> | undefined): Fields {
+export function toFields(
+  sighting: Sighting,
+  line: Lifeline,
+  reads: ReadonlySet<string> | undefined,
+  textBytes = MAX_TEXT_BYTES,
+): Fields {
   const { headers = {}, body } = sighting;
   const isRead = (field: string) => reads === undefined || reads.has(field);
   return {
@@ -76,15 +81,18 @@ export function toFields(sighting: Sighting, line: Lifeline, reads: ReadonlySet<
     http_version: sighting.httpVersion,
     ip: sighting.ip,
     headers: isRead('headers') && sighting.headers ? flatten(sighting.headers) : undefined,
-    body: isRead('body') && body ? body.content.subarray(0, MAX_TEXT_BYTES).toString() : undefined,
+    body: isRead('body') && body ? body.content.subarray(0, textBytes).toString() : undefined,
     json: isRead('json') && body && looksLikeJson(body, headers) ? parseJson(body.content.toString()) : undefined,
   };
 }
 
 /** How many bytes of the body are wanted for the fields that are read. */
-export function wantedBytes(reads: ReadonlySet<string> | undefined): number {
+export function wantedBytes(
+  reads: ReadonlySet<string> | undefined,
+  { max_text: textBytes = MAX_TEXT_BYTES }: { readonly max_text?: number | undefined },
+): number {
   if (reads === undefined || reads.has('json')) return MAX_JSON_BYTES;
-  return reads.has('body') ? MAX_TEXT_BYTES : 0;
+  return reads.has('body') ? textBytes : 0;
 }
 
 function finite(value: number): number | undefined {

@@ -8,6 +8,8 @@ import { tlsOptions } from './secure.ts';
 import { checkSteps, secretsOption, stepsOption } from './steps.ts';
 
 const MAX_BODY_LIMIT = 64 * 2 ** 20;
+/** Conditions search no further. */
+const MAX_TEXT_LIMIT = 2 ** 20;
 
 const oauth2 = z.strictObject({
   token_url: httpUrl(['http:', 'https:']).describe(
@@ -56,6 +58,14 @@ export const httpSpec = z
       .refine((size) => size <= MAX_BODY_LIMIT, 'is more than 64MiB')
       .prefault('1MiB')
       .describe('Reading stops after so many bytes of the decoded body; that is no failure, see body_truncated'),
+    max_text: bytes()
+      .refine((size) => size <= MAX_TEXT_LIMIT, 'is more than 1MiB')
+      .optional()
+      .describe('How much of the decoded body the field `body` holds. Default: 64KiB'),
+    encoding: z
+      .enum(['identity', 'gzip', 'deflate', 'br'])
+      .optional()
+      .describe('What the body is decoded as, whatever its Content-Encoding says. Default: as that says'),
     steps: stepsOption(requests)
       .min(1)
       .optional()

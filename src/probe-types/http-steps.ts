@@ -41,12 +41,12 @@ interface Visitor extends Means {
 const request: Verb<Visitor, typeof requestGrammar.option> = {
   ...requestGrammar,
   async run(option, visitor, memory) {
-    const { journey, line, clock } = visitor;
+    const { plan, journey, line, clock } = visitor;
     const startedAt = clock.monotonic();
     const sighting = emptySighting(visitor.plan.target);
     journey.sighting = sighting;
     await ask(option, sighting, visitor, memory);
-    const fields = toFields(sighting, line, undefined);
+    const fields = toFields(sighting, line, undefined, plan.spec.max_text);
     const saved = memory.values();
     judge(option, { ...fields, latency_ms: clock.monotonic() - startedAt, saved }, visitor, memory);
     for (const [name, source] of Object.entries(option.save)) memory.save(name, valueFrom(source, fields, visitor.jar));
@@ -79,7 +79,7 @@ async function ask(option: StepRequest, sighting: Sighting, visitor: Visitor, me
   sighting.finalUrl = printable(urlOf(hop));
   const tokens = isHome && option.auth === undefined ? plan.tokens : undefined;
   const own: Plan = { spec, hop, target: sighting.finalUrl, access: plan.access, tokens };
-  await visit(own, sighting, { ...visitor, seen: sighting }, wantedBytes(undefined), jar);
+  await visit(own, sighting, { ...visitor, seen: sighting }, wantedBytes(undefined, spec), jar);
 }
 
 function judge({ expect }: StepRequest, answer: Fields, { evaluate }: Visitor, { hide }: Memory): void {

@@ -38,7 +38,8 @@ export async function visit(
     if (response.statusCode === 401) tokens?.refused();
     const { location } = response.headers;
     if (spec.redirects === 0 || location === undefined || !REDIRECTS.has(sighting.status ?? 0)) {
-      sighting.body = await readBody(response, { maxBytes: spec.max_body, keepBytes }, exchange.line);
+      const { max_body: maxBytes, encoding } = spec;
+      sighting.body = await readBody(response, { maxBytes, keepBytes, encoding }, exchange.line);
       return;
     }
     hop = nextHop(spec, hop, sighting.status ?? 0, location, token);

@@ -64,7 +64,7 @@ async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, co
   } finally {
     line.close();
   }
-  const seen = toFields(journey.sighting, line, input.reads);
+  const seen = toFields(journey.sighting, line, input.reads, plan.spec.max_text);
   const fields = plan.spec.steps ? { ...seen, steps: journey.steps } : seen;
   return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
 }
@@ -78,7 +78,7 @@ interface Run {
 
 async function visitOnce(plan: Plan, { sighting }: Journey, { line, resolver, input, context }: Run): Promise<void> {
   const exchange = { line, resolver, now: context.clock.now(), seen: sighting };
-  await visit(plan, sighting, exchange, wantedBytes(input.reads));
+  await visit(plan, sighting, exchange, wantedBytes(input.reads, plan.spec));
 }
 
 async function followAll(plan: Plan, journey: Journey, { line, resolver, input, context }: Run): Promise<void> {

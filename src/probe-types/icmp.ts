@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { FieldDeclarations } from '../model.ts';
+import type { FieldDeclarations, Fields } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
 import { childEnvironment } from '../shared/child-environment.ts';
 import { runChild } from '../shared/child-process.ts';
@@ -34,6 +34,7 @@ const icmpSpec = z.strictObject({
     .default(56)
     .describe('Bytes of data in each request; with fewer than 16 no time can be measured'),
   ttl: z.number().int().min(1).max(255).optional().describe('Hop limit of the requests. Default: that of the system'),
+  dont_fragment: z.boolean().default(false).describe('Requests that are too large for a link are lost, not cut'),
   ...routeOptions,
 });
 type IcmpSpec = z.output<typeof icmpSpec>;
@@ -45,8 +46,14 @@ const icmpFields: FieldDeclarations = {
   rtt_min_ms: { type: 'double', unit: 'ms', summary: 'Shortest round trip; null without a reply' },
   rtt_avg_ms: { type: 'double', unit: 'ms', summary: 'Average round trip, which latency_ms shows too' },
   rtt_max_ms: { type: 'double', unit: 'ms', summary: 'Longest round trip' },
+  span_ms: { type: 'double', unit: 'ms', summary: 'From the first request to the last one' },
   hop_limit: { type: 'double', summary: 'Hop limit (TTL) of the last reply' },
-  phases: phaseFields({ resolve: 'Name resolution' }),
+  phases: phaseFields({ resolve: 'Name resolution', processing: 'Requests and replies' }),
+  setup_ms: {
+    type: 'double',
+    unit: 'ms',
+    summary: 'What it took besides requests and replies: to start ping, above all',
+  },
   ip: ipField,
 };
 
@@ -69,6 +76,7 @@ function createIcmp(resolver: NameResolver = createResolver()): ProbeType<typeof
         help: 'Duration of each phase of an ICMP probe; rtt is the average round trip.',
         sample: (fields) => [
           { labels: { phase: 'resolve' }, value: phaseSeconds(fields, 'resolve_ms') },
+          { labels: { phase: 'setup' }, value: Number(fields['setup_ms'] ?? 0) / 1_000 },
           { labels: { phase: 'rtt' }, value: Number(fields['rtt_avg_ms'] ?? 0) / 1_000 },
         ],
       },
@@ -89,12 +97,14 @@ export const icmp = createIcmp();
 
 async function runIcmp(spec: IcmpSpec, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
   const line = new Lifeline(context);
-  const phases = () => ({ resolve_ms: line.phases.resolve_ms });
+  const phases = () => ({ resolve_ms: line.phases.resolve_ms, processing_ms: line.phases.processing_ms });
   try {
     const ip = await addressOf(asciiHost(spec.host), routeOf(spec), line, resolver);
     line.enter('processing');
     const output = await ping(spec, ip, line.remainingMs(), context);
-    return { ...output, fields: { ...output.fields, phases: phases(), ip } };
+    line.close();
+    const setup = setupMs(line.phases.processing_ms, output.fields);
+    return { ...output, fields: { ...output.fields, phases: phases(), setup_ms: setup, ip } };
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
     line.close();
@@ -102,6 +112,12 @@ async function runIcmp(spec: IcmpSpec, resolver: NameResolver, context: Context)
   } finally {
     line.close();
   }
+}
+
+/** undefined without a reply: what was waited for it is no part of it. */
+function setupMs(processingMs: number, { rtt_avg_ms: trip, span_ms: span }: Fields): number | undefined {
+  if (typeof trip !== 'number' || typeof span !== 'number') return undefined;
+  return Math.max(0, processingMs - span - trip);
 }
 
 /** For ping to start, to be heard and to end. */
@@ -129,8 +145,13 @@ function tooShort({ count, interval }: IcmpSpec, neededMs: number, { timeoutMs }
   return { reason: 'internal', fields: {}, error };
 }
 
-function optionsOf({ count, interval, size, ttl }: IcmpSpec, waitMs: number): string[] {
-  const limit = ttl === undefined ? [] : ['-t', String(ttl)];
+function optionsOf(spec: IcmpSpec, waitMs: number): string[] {
+  const { count, interval, size, ttl, dont_fragment: whole, source_address: source } = spec;
+  const limit = [
+    ...(ttl === undefined ? [] : ['-t', String(ttl)]),
+    ...(whole ? ['-M', 'do'] : []),
+    ...(source === undefined ? [] : ['-I', source]),
+  ];
   return ['-n', '-c', String(count), '-i', seconds(interval), '-s', String(size), '-W', seconds(waitMs), ...limit];
 }
 

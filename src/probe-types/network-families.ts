@@ -1,6 +1,8 @@
 /** Series that several network probe types contribute, under blackbox_exporter's names. */
+import { isIP } from 'node:net';
 import type { Fields } from '../model.ts';
 import type { Sample, SeriesFamily } from '../ports.ts';
+import { addressHash } from './address-hash.ts';
 import type { Certificate } from './certificate.ts';
 import type { Lifeline } from './lifeline.ts';
 import type { TlsSession } from './secure.ts';
@@ -28,8 +30,13 @@ export const addressFamilies: readonly SeriesFamily[] = [
   },
   {
     name: 'probe_ip_protocol',
-    help: 'IP version that was used: 4 or 6; 0 when there was no connection.',
+    help: 'IP version that was used: 4 or 6; 0 without an address.',
     sample: ({ ip }) => (typeof ip === 'string' ? (ip.includes(':') ? 6 : 4) : 0),
+  },
+  {
+    name: 'probe_ip_addr_hash',
+    help: 'Hash (FNV-1a) of the address that was used: it changes when that does; 0 without an address.',
+    sample: ({ ip }) => (typeof ip === 'string' ? addressHash(ip) : 0),
   },
 ];
 
@@ -52,7 +59,7 @@ export const tlsFamilies: readonly SeriesFamily[] = [
         fingerprint_sha256: certificate.fingerprint,
         subject: certificate.subject,
         issuer: certificate.issuer,
-        subjectalternative: certificate.names.join(','),
+        subjectalternative: certificate.names.filter((name) => isIP(name) === 0).join(','),
         serialnumber: certificate.serial_number,
       })),
   },

@@ -2,7 +2,10 @@
 import type { FieldDeclaration } from '../model.ts';
 import type { Phase } from './failure.ts';
 
-export const ipField: FieldDeclaration = { type: 'string', summary: 'Address that was connected to' };
+export const ipField: FieldDeclaration = {
+  type: 'string',
+  summary: 'Address that was connected to, or that was tried last',
+};
 
 export const tlsField: FieldDeclaration = {
   type: {

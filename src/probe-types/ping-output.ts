@@ -7,13 +7,14 @@ import type { ChildResult } from '../shared/child-process.ts';
 const NO_REPLY = 1;
 
 /** `3 packets transmitted, 2 received, +1 errors, 33.3% packet loss, time 406ms` */
-const COUNTS = /^(\d{1,6}) packets transmitted, (\d{1,6}) received,.*% packet loss/m;
+const COUNTS = /^(\d{1,6}) packets transmitted, (\d{1,6}) received,.*% packet loss, time (\d{1,9})ms/m;
 const ROUND_TRIPS = /^rtt min\/avg\/max\/mdev = (\d+\.\d+)\/(\d+\.\d+)\/(\d+\.\d+)\/\d+\.\d+ ms/m;
 const REPLY = /^\d+ bytes from [^ ]+ icmp_seq=\d+ ttl=(\d{1,3})\b/gm;
 /** `From 192.0.2.1 icmp_seq=1 Destination Host Unreachable` */
 const ICMP_ERROR = /^From ([^ ]+) icmp_seq=\d+ (.+)$/m;
 /** What the kernel says when there is no way to send at all. */
-const NO_ROUTE = /Network is unreachable|No route to host|Cannot assign requested address|Invalid argument/;
+const NO_ROUTE =
+  /[Mm]essage too long|Network is unreachable|No route to host|Cannot assign requested address|Invalid argument/;
 const NOT_PERMITTED = /Operation not permitted|Permission denied/;
 
 /** Without the right ping nothing is known about the host: `internal`. */
@@ -32,7 +33,7 @@ export function judgePing(result: ChildResult): ProbeOutput {
 
 /** undefined: iputils would have printed something else. */
 function readOutput(text: string): Fields | undefined {
-  const [, sent, received] = (COUNTS.exec(text) ?? []).map(Number);
+  const [, sent, received, span] = (COUNTS.exec(text) ?? []).map(Number);
   const trips = ROUND_TRIPS.exec(text)?.slice(1).map(Number);
   if (sent === undefined || received === undefined || sent < 1 || received > sent) return undefined;
   if (received > 0 && !trips) return undefined;
@@ -40,6 +41,7 @@ function readOutput(text: string): Fields | undefined {
     packet_loss: (sent - received) / sent,
     sent,
     received,
+    span_ms: span,
     ...(trips && { rtt_min_ms: trips[0], rtt_avg_ms: trips[1], rtt_max_ms: trips[2] }),
     ...lastHopLimit(text),
   };

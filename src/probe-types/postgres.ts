@@ -113,8 +113,7 @@ async function runPostgres(
 }
 
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
-  const { socket, address } = await open(plan.server, routeOf(plan.spec), line, resolver);
-  seen.ip = address;
+  const { socket } = await open(plan.server, routeOf(plan.spec), line, resolver, seen);
   line.enter('processing');
   const isSecure = await line.until<boolean>((done) => void agreesOnTls(socket, plan.sslMode).then(done, line.fail));
   return isSecure ? await plan.guard(socket, line, seen, now) : socket;

@@ -117,8 +117,7 @@ async function runRedis(plan: Prepared, resolver: NameResolver, context: Context
 }
 
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
-  const { socket, address } = await open(plan.server, routeOf(plan.spec), line, resolver);
-  seen.ip = address;
+  const { socket } = await open(plan.server, routeOf(plan.spec), line, resolver, seen);
   return converse(plan.guard ? await plan.guard(socket, line, seen, now) : socket, line);
 }
 

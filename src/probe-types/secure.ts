@@ -25,15 +25,34 @@ export const tlsShape = {
   ca: pem(z.string()).optional().describe(`Authorities to trust instead of the built-in ones: ${pemOrPath}`),
   server_name: z.string().min(1).optional().describe('Name to ask for and to verify. Default: the host'),
   insecure_skip_verify: z.boolean().default(false).describe('Accept any certificate'),
+  min_version: version().describe('Oldest version of TLS to speak. Default: TLS12'),
+  max_version: version().describe('Newest version of TLS to speak. Default: TLS13'),
 };
 
-export const tlsOptions = z.strictObject(tlsShape).superRefine(checkTlsOptions);
-type Material = Pick<z.output<typeof tlsOptions>, 'cert' | 'key' | 'ca'>;
+function version() {
+  return z.enum(['TLS10', 'TLS11', 'TLS12', 'TLS13']).optional();
+}
 
-export function checkTlsOptions(
-  { cert, key, ca }: { readonly [name in 'cert' | 'key' | 'ca']?: string | undefined },
-  context: z.RefinementCtx,
-): void {
+const VERSIONS = { TLS10: 'TLSv1', TLS11: 'TLSv1.1', TLS12: 'TLSv1.2', TLS13: 'TLSv1.3' } as const;
+
+export const tlsOptions = z.strictObject(tlsShape).superRefine(checkTlsOptions);
+type Material = Pick<z.output<typeof tlsOptions>, 'cert' | 'key' | 'ca' | 'min_version' | 'max_version'>;
+type Versions = Pick<Material, 'min_version' | 'max_version'>;
+
+/** Nothing in them asks for a context of their own. */
+export function usesDefaults({ cert, ca, min_version, max_version }: Material): boolean {
+  return [cert, ca, min_version, max_version].every((option) => option === undefined);
+}
+
+function versionsOf({ min_version: min, max_version: max }: Versions) {
+  return { ...(min && { minVersion: VERSIONS[min] }), ...(max && { maxVersion: VERSIONS[max] }) };
+}
+
+export function checkTlsOptions(options: Material, context: z.RefinementCtx): void {
+  const { cert, key, ca, min_version: min, max_version: max } = options;
+  if (min !== undefined && max !== undefined && min > max) {
+    context.addIssue({ code: 'custom', path: ['max_version'], message: `must not be older than ${min}, min_version` });
+  }
   if ((cert === undefined) !== (key === undefined)) {
     context.addIssue({ code: 'custom', message: 'cert and key belong together' });
   }
@@ -83,7 +102,7 @@ export function createContextSource(options: Material): ContextSource {
     if (context && contents.every((content, index) => content === used[index])) return context;
     const [cert, key, ca] = contents;
     try {
-      context = createSecureContext({ cert, key, ca });
+      context = createSecureContext({ cert, key, ca, ...versionsOf(options) });
     } catch (error) {
       throw new PermanentError('tls_options_unusable', `TLS options: ${messageOf(error)}`, { cause: error });
     }

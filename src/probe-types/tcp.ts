@@ -131,8 +131,7 @@ async function runTcp(plan: Prepared, resolver: NameResolver, context: Context):
     const { spec, endpoint, guard, isPlainAtFirst } = plan;
     const { seen } = findings;
     Object.assign(findings.fields, UNHEARD);
-    const connection = await open(endpoint, routeOf(spec), line, resolver);
-    seen.ip = connection.address;
+    const connection = await open(endpoint, routeOf(spec), line, resolver, seen);
     const now = context.clock.now();
     const secure = async (socket: Socket) => (guard ? await guard(socket, line, seen, now) : socket);
     const socket = isPlainAtFirst ? connection.socket : await secure(connection.socket);

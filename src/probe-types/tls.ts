@@ -11,7 +11,15 @@ import { addressFamilies, tlsFamilies } from './network-families.ts';
 import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import { oncePerSpec } from './once-per-spec.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
-import { type ContextSource, checkTlsOptions, createContextSource, type Seen, secure, tlsShape } from './secure.ts';
+import {
+  type ContextSource,
+  checkTlsOptions,
+  createContextSource,
+  type Seen,
+  secure,
+  tlsShape,
+  usesDefaults,
+} from './secure.ts';
 
 const tlsSpec = z
   .strictObject({
@@ -47,7 +55,7 @@ function createTls(resolver: NameResolver = createResolver()): ProbeType<typeof 
   const sharedContext = () => (defaultContext ??= createSecureContext());
   const prepare = oncePerSpec((spec: TlsSpec) => ({
     endpoint: { host: asciiHost(spec.host), port: spec.port },
-    context: spec.ca === undefined && spec.cert === undefined ? sharedContext : createContextSource(spec),
+    context: usesDefaults(spec) ? sharedContext : createContextSource(spec),
   }));
   return {
     name: 'tls',
@@ -78,8 +86,7 @@ async function runTls(spec: TlsSpec, plan: Prepared, resolver: NameResolver, con
   const now = context.clock.now();
   let failure: ProbeFailure | undefined;
   try {
-    const { socket, address } = await open(plan.endpoint, routeOf(spec), line, resolver);
-    seen.ip = address;
+    const { socket } = await open(plan.endpoint, routeOf(spec), line, resolver, seen);
     const host = spec.server_name ?? plan.endpoint.host;
     const options = { host, context: plan.context(), insecure: spec.insecure_skip_verify, protocols: [], now, seen };
     await secure(socket, options, line);

@@ -4,7 +4,7 @@
  * which order they begin and end.
  */
 import type { Configuration } from '../model.ts';
-import type { Commands, ReloadOutcome, Store, Views } from '../ports.ts';
+import type { Commands, ReloadOutcome, RunOnDemand, Store, Views } from '../ports.ts';
 import { startBackground } from './background.ts';
 import { createCommands } from './commands.ts';
 import { createHealing } from './healing.ts';
@@ -21,6 +21,8 @@ import { createWatching } from './watching.ts';
 export interface Runtime {
   readonly views: Views;
   readonly commands: Commands;
+  /** Probes what `/probe` asks for. */
+  readonly onDemand: RunOnDemand;
   /** The store for whoever reads beside us: refused at once while it is away. */
   readonly store: Store;
   start(configuration: Configuration): Promise<void>;
@@ -121,7 +123,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   }
 
   return {
-    ...{ views, commands, store, listening: watching.listening, breakOff: healing.breakOff },
+    ...{ views, commands, store, onDemand: watching.onDemand },
+    ...{ listening: watching.listening, breakOff: healing.breakOff },
     async start(first) {
       configured = first;
       await silences.load();

@@ -1,8 +1,9 @@
 /** What watches, put together: the schedule, the runs, what is judged of them, and ourselves. */
 import type { Configuration } from '../model.ts';
-import type { Store } from '../ports.ts';
+import type { RunOnDemand, Store } from '../ports.ts';
 import type { Backlog } from './backlog.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import { createOnDemand } from './on-demand.ts';
 import { createPings, type Pings } from './pings.ts';
 import { createPipeline, type Pipeline, type PipelineParts } from './pipeline.ts';
 import { createProbeSet, type ProbeSet } from './probe-set.ts';
@@ -23,6 +24,8 @@ export interface Watching {
   readonly pipeline: Pipeline;
   readonly scheduler: Scheduler;
   readonly targets: TargetWatch;
+  /** Probes what `/probe` asks for. */
+  readonly onDemand: RunOnDemand;
   /** The HTTP server listens: pings can reach us from now on. */
   listening(): void;
 }
@@ -82,6 +85,8 @@ export function createWatching(parts: WatchingParts): Watching {
     },
   });
 
+  const onDemand = createOnDemand({ run, probeTypes, clock, redact, configuration });
+
   /** What was not judged while we were blind. */
   function askBlind(): void {
     for (const { definition, last } of probes.all()) {
@@ -90,7 +95,7 @@ export function createWatching(parts: WatchingParts): Watching {
   }
 
   return {
-    ...{ probes, results, pings, selfWatch, vantage, pipeline, scheduler, targets },
+    ...{ probes, results, pings, selfWatch, vantage, pipeline, scheduler, targets, onDemand },
     listening() {
       listeningSince = clock.now();
     },

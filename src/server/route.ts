@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { UsageError } from '../errors.ts';
-import type { Clock, Commands, Log, Store, Views } from '../ports.ts';
+import type { Clock, Commands, Log, OnDemandRequest, OnDemandRun, Store, Views } from '../ports.ts';
 
 /** `open`: anybody. `read` and `change`: whoever may see the console; `change` is refused across origins as well. */
 export type Access = 'open' | 'read' | 'change';
@@ -13,6 +13,7 @@ export interface ServerParts {
   readonly commands: Commands;
   readonly store: Store;
   readonly metrics: MetricsSource;
+  readonly onDemand: OnDemandSource;
   readonly clock: Clock;
   readonly log: Log;
   /** Applied to every text that is answered, names of definitions aside. */
@@ -25,6 +26,13 @@ export interface MetricsSource {
   render(
     format: 'text' | 'openmetrics',
   ): Promise<{ readonly contentType: string; readonly body: Buffer; release(): void }>;
+}
+
+export interface OnDemandSource {
+  /** Errors: UsageError, RetryableError. */
+  probe(
+    request: OnDemandRequest,
+  ): Promise<{ readonly run: OnDemandRun; readonly contentType: string; readonly body: Buffer }>;
 }
 
 interface RouteHead {

@@ -5,6 +5,7 @@ import { reads } from './api-reads.ts';
 import { openApiDocument } from './openapi.ts';
 import { operations } from './operations.ts';
 import { pages } from './pages.ts';
+import { probeOnDemand } from './probe.ts';
 import { type ApiRoute, get, type Route } from './route.ts';
 
 const documented: readonly ApiRoute[] = [...reads, ...changes];
@@ -16,4 +17,4 @@ const openApi = get({
   answer: (_input, { version }) => openApiDocument(documented, version),
 });
 
-export const routes: readonly Route[] = [...operations, ...pages, ...documented, openApi];
+export const routes: readonly Route[] = [...operations, probeOnDemand, ...pages, ...documented, openApi];

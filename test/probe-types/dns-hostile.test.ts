@@ -209,7 +209,7 @@ describe('noise', () => {
       for (let left = 1 + random() * 4; left > 0 && message.length > 4; left -= 1) {
         message[4 + Math.floor(random() * (message.length - 4))] = Math.floor(random() * 256);
       }
-      outcomes[outcomeOf(() => decodeAnswer(message, question))] += 1;
+      outcomes[outcomeOf(() => decodeAnswer(message, question, round % 2 === 0))] += 1;
     }
     expect(outcomes.answer).toBeGreaterThan(500);
     expect(outcomes.protocol).toBeGreaterThan(500);
@@ -226,7 +226,7 @@ describe('noise', () => {
     const others = Array.from({ length: 4_000 }, () => record(pointer(target), 1, LOOPBACK));
     const message = answerTo(query, { answers: [first, ...others] });
     const startedAt = performance.now();
-    expect(decodeAnswer(message, question).answers).toHaveLength(255);
+    expect(decodeAnswer(message, question, true).answers).toHaveLength(255);
     // It takes some 10 ms; seconds would mean that it grows with the square.
     expect(performance.now() - startedAt).toBeLessThan(2_000);
   });

@@ -10,7 +10,7 @@ describe('no connection', () => {
   test('refused', async () => {
     const output = await ask({ url: `http://127.0.0.1:${await closedPort()}/` });
     expect(output).toMatchObject({ reason: 'connect_refused', error: 'connection refused' });
-    expect(output.fields).toMatchObject({ status: undefined, ip: undefined });
+    expect(output.fields).toMatchObject({ status: undefined, ip: '127.0.0.1' });
   });
 
   test('no answer before the deadline', async () => {

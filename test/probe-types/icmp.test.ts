@@ -63,8 +63,9 @@ describe('a host that answers', () => {
     const sampled = Object.fromEntries(icmp.families.map(({ name, sample }) => [name, sample(fields, {} as never)]));
     expect(sampled).toMatchObject({ probe_icmp_reply_hop_limit: 64, probe_ip_protocol: 4 });
     const phases = sampled['probe_icmp_duration_seconds'] as readonly { labels: { phase: string }; value: number }[];
-    expect(phases.map(({ labels }) => labels.phase)).toEqual(['resolve', 'rtt']);
-    expect(phases[1]?.value).toBeCloseTo(Number(fields['rtt_avg_ms']) / 1_000, 9);
+    expect(phases.map(({ labels }) => labels.phase)).toEqual(['resolve', 'setup', 'rtt']);
+    expect(phases[1]?.value).toBeGreaterThan(0);
+    expect(phases[2]?.value).toBeCloseTo(Number(fields['rtt_avg_ms']) / 1_000, 9);
   });
 });
 

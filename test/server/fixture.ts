@@ -4,7 +4,7 @@ import { type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { ConflictError, NotFoundError } from '../../src/errors.ts';
+import { ConflictError, NotFoundError, UsageError } from '../../src/errors.ts';
 import type { Incident } from '../../src/model.ts';
 import type { Commands, ReloadOutcome, Store } from '../../src/ports.ts';
 import { createServer, type ServerOptions } from '../../src/server/server.ts';
@@ -75,6 +75,7 @@ export async function startServer(given: Partial<ServerOptions> = {}, world = em
         release() {},
       }),
     },
+    onDemand: { probe: () => Promise.reject(new UsageError('module_unknown', 'there is no module here')) },
     clock,
     log,
     redact: (text) => text.replaceAll('canary-secret', '[redacted]'),
