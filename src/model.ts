@@ -308,8 +308,11 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
-/** Why a run says nothing about its target. `internal` is a bug in the probe; the others are our own trouble. */
-export type UnknownCause = 'internal' | 'paused_process' | 'blind' | 'suspect';
+/**
+ * Why a run says nothing about its target. `internal` is a bug in the probe; `witness_away`: who would have told about the
+ * target (the provider of a credential) did not; the others are our own trouble.
+ */
+export type UnknownCause = 'internal' | 'witness_away' | 'paused_process' | 'blind' | 'suspect';
 
 /** What one run of a probe saw. A target that is down is an observation, never an exception. */
 export interface Observation {

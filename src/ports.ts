@@ -29,6 +29,7 @@ import type {
   Silence,
   TimelineEntry,
   Transition,
+  UnknownCause,
   Verdict,
 } from './model.ts';
 
@@ -108,6 +109,8 @@ export interface ProbeOutput {
   /** Wall clock at which this answer turns by the passing of time alone: asked again then, whatever the interval. */
   readonly turnsAt?: number;
   readonly intervention?: Intervention;
+  /** Who would have told about the target did not, and `reason` says why: the target is *unknown*, neither fine nor failing. */
+  readonly unknown?: Extract<UnknownCause, 'witness_away'>;
 }
 
 /** One Prometheus family that a probe type contributes; the labels `probe` and `instance` are added by the exposition. */

@@ -4,10 +4,10 @@
 import { dirname, resolve } from 'node:path';
 import { AppError, messageOf, RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Observation, Probe } from '../model.ts';
+import type { Observation, Probe, UnknownCause } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
 import { giveUp } from './give-up.ts';
-import type { StallMonitor } from './stall-monitor.ts';
+import type { Stall, StallMonitor } from './stall-monitor.ts';
 
 export interface RunnerParts {
   readonly probeTypes: ProbeTypes;
@@ -52,16 +52,7 @@ export function createRunner(parts: RunnerParts): Runner {
       deadlines.delete(deadline),
     );
     failpoint('observed');
-    const stall = stalls.since(began);
-    const unknown = stall
-      ? stall.kind === 'pause'
-        ? 'paused_process'
-        : 'suspect'
-      : output.reason === 'internal'
-        ? output.ours
-          ? 'suspect'
-          : 'internal'
-        : undefined;
+    const unknown = unknownCause(output, stalls.since(began));
     return {
       probe: probe.name,
       startedAt,
@@ -78,6 +69,13 @@ export function createRunner(parts: RunnerParts): Runner {
 
 /** `ours`: it says nothing about the type or its target, because we could not do what it takes. */
 type RunOutput = ProbeOutput & { readonly ours?: true };
+
+/** What we suffered ourselves comes first: a run in which we stood still says nothing, whatever it saw. */
+function unknownCause({ reason, ours, unknown }: RunOutput, stall: Stall | undefined): UnknownCause | undefined {
+  if (stall) return stall.kind === 'pause' ? 'paused_process' : 'suspect';
+  if (reason === 'internal') return ours ? 'suspect' : 'internal';
+  return unknown;
+}
 
 /**
  * An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. A RetryableError is
