@@ -68,6 +68,20 @@ export interface Probe {
   readonly location: SourceLocation;
   /** The code of a probe type that runs some. */
   readonly module?: ProbeModule;
+  /** The home's manifest, for a probe type that reads it. */
+  readonly manifest?: readonly ExpectedVariable[];
+}
+
+/** One variable of a home's manifest, as it stood when the configuration was read. Its value is not in here. */
+export interface ExpectedVariable {
+  readonly name: string;
+  readonly owner?: string;
+  readonly neededBy: readonly string[];
+  /** How to renew it, in words or as a place to read on. */
+  readonly rotate?: string;
+  /** Not set is *missing* then; else it may be left out. */
+  readonly required: boolean;
+  readonly state: 'set' | 'missing' | 'invalid';
 }
 
 /** A module of the home, as it was when the configuration was read. */

@@ -9,6 +9,7 @@ import type {
   AttemptState,
   ConditionResult,
   Configuration,
+  ExpectedVariable,
   FieldDeclarations,
   Fields,
   Heartbeat,
@@ -88,6 +89,8 @@ export interface ProbeInput {
   readonly folder?: string;
   /** The code that the definition names, for a type with a `moduleOption`. */
   readonly module?: ProbeModule;
+  /** The manifest of the home, for a type with `readsManifest`. */
+  readonly manifest?: readonly ExpectedVariable[];
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
 }
 
@@ -140,6 +143,8 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
   /** The option that names a module of the home. Its fields are those of the probe, and its code belongs to the revision. */
   readonly moduleOption?: string;
+  /** It is about the manifest of the home, which belongs to the revision. */
+  readonly readsManifest?: true;
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /**

@@ -40,7 +40,7 @@ export async function listHome(home: string, problems?: Problems): Promise<HomeF
 export async function hashHome(home: string): Promise<string> {
   const { probes, remediations, modules, parts } = await listHome(home);
   const hash = createHash('sha256');
-  for (const file of ['brainstem.yml', '.env', ...probes, ...remediations, ...modules, ...parts]) {
+  for (const file of ['brainstem.yml', 'credentials.yaml', '.env', ...probes, ...remediations, ...modules, ...parts]) {
     const content = await readIfThere(join(home, file));
     hash.update(JSON.stringify([file, content?.length ?? null])).update(content ?? '');
   }

@@ -12,6 +12,7 @@ import {
   probeDefaultsSchema,
   probeSchema,
 } from './file-schemas.ts';
+import { MANIFEST } from './manifest.ts';
 import { moduleOf } from './modules.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
 import { type Reading, readEntries, registerName } from './reading.ts';
@@ -59,6 +60,9 @@ function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Readin
   const own: Level = { keys, tree };
   checkSchedule(own, problems);
   const module = plugin && moduleOf(entry, plugin, reading);
+  if (plugin?.type.readsManifest && reading.manifest === 'none') {
+    problems.add(plugin.tree.keyLocation, `needs the manifest ${MANIFEST} in the home, and there is none`);
+  }
   return assemble({ entry, own, keys, file, defaults, plugin, module, reading });
 }
 
@@ -78,6 +82,7 @@ function assemble(parts: Parts): ReadProbe {
   const { location } = entry;
   const spec = plugin?.spec;
   const { module } = parts;
+  const manifest = manifestOf(parts);
   const definition = {
     name: keys.name,
     title: keys.title ?? keys.name,
@@ -92,10 +97,14 @@ function assemble(parts: Parts): ReadProbe {
     unset: unsetOf(parts),
   };
   const code = module === undefined ? [] : [module.revision];
-  const revision = revisionOf([withSources(definition), ...code]);
+  const revision = revisionOf([withSources(definition), ...code, ...(manifest ?? [])]);
   const targetRevision = revisionOf([definition.type, spec, ...code]);
-  const probe = compact({ ...definition, ...(module && { module }) }, revision, targetRevision, location);
+  const probe = compact({ ...definition, ...(module && { module }), ...(manifest && { manifest }) }, revision, targetRevision, location);
   return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
+}
+
+function manifestOf({ plugin, reading }: Parts): Probe['manifest'] {
+  return plugin?.type.readsManifest && typeof reading.manifest !== 'string' ? reading.manifest : undefined;
 }
 
 /**
@@ -108,7 +117,7 @@ function compact(
   targetRevision: string,
   location: SourceLocation,
 ): Probe {
-  const { retryEveryMs, notify, runbook, module } = definition;
+  const { retryEveryMs, notify, runbook, module, manifest } = definition;
   const probe: { -readonly [Key in keyof Probe]: Probe[Key] } = {
     name: definition.name,
     title: definition.title,
@@ -139,6 +148,7 @@ function compact(
   if (notify !== undefined) probe.notify = notify;
   if (runbook !== undefined) probe.runbook = runbook;
   if (module !== undefined) probe.module = module;
+  if (manifest !== undefined) probe.manifest = manifest;
   return probe;
 }
 

@@ -1,4 +1,4 @@
-/** Collects the values that must appear nowhere: secret fields, userinfo of URLs, contents of `${file:…}`. */
+/** Collects the values that must appear nowhere: secret fields, userinfo of URLs, contents of `${file:…}`, secret variables. */
 import type { z } from 'zod';
 import type { Problem, SourceLocation } from '../model.ts';
 import { isSecretAt } from './schema-walk.ts';
@@ -31,6 +31,11 @@ export class Secrets {
       for (const scalar of scalars(tree)) this.#addScalar(scalar);
     }
     for (const [key, child] of tree.children) this.addSpec(schema, child, [...path, key]);
+  }
+
+  /** What is secret because the manifest says so. */
+  addValue(value: string, location: SourceLocation): void {
+    this.#add(value, location);
   }
 
   get values(): readonly string[] {

@@ -4,6 +4,7 @@ import { credential } from './credential.ts';
 import { createCustomProbeType } from './custom.ts';
 import { dns } from './dns.ts';
 import { createDockerProbeType } from './docker.ts';
+import { environment } from './environment.ts';
 import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
@@ -21,6 +22,7 @@ export const probeTypes: ProbeTypes = {
   dns,
   custom: createCustomProbeType(),
   docker: createDockerProbeType(),
+  environment,
   exec,
   heartbeat: createHeartbeatProbeType(),
   host: createHostProbeType(),

@@ -106,7 +106,11 @@ async function runType(
     return await Promise.race([
       type.run(
         probe.spec,
-        { probe: probe.name, reads, folder, heartbeat, ...(probe.module && { module: probe.module }) },
+        {
+          ...{ probe: probe.name, reads, folder, heartbeat },
+          ...(probe.module && { module: probe.module }),
+          ...(probe.manifest && { manifest: probe.manifest }),
+        },
         context,
       ),
       given.promise,
