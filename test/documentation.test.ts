@@ -82,6 +82,15 @@ describe('examples', () => {
   );
 });
 
+it('docs/credentials.md shows definitions and a manifest that load', async () => {
+  const [, manifest = ''] =
+    /```yaml\n# yaml-language-server: \S+\n([\s\S]*?)```/.exec(page('docs/credentials.md')) ?? [];
+  home = await createHome({ ...Object.fromEntries(examples('docs/credentials.md')), 'credentials.yaml': manifest });
+  const { probes } = await loadConfiguration(home.path, { registries, environment: {} });
+  expect([...probes.keys()].toSorted()).toEqual(['github-token', 'session-token', 'variables']);
+  expect(probes.get('variables')?.manifest).toHaveLength(2);
+});
+
 describe('tables', () => {
   it('docs/healing.md names every refusal', () => {
     expect(firstCells('docs/healing.md').sort()).toEqual([...REFUSALS].sort());

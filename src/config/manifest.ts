@@ -6,7 +6,7 @@ import type { ExpectedVariable } from '../model.ts';
 import { check } from './check.ts';
 import type { Environment } from './environment.ts';
 import type { Reading } from './reading.ts';
-import { nearestTree, type Tree, treeAt } from './tree.ts';
+import { filterKeys, isEmpty, nearestTree, type Tree, treeAt } from './tree.ts';
 
 export const MANIFEST = 'credentials.yaml';
 
@@ -51,14 +51,16 @@ function checkNames(variables: readonly z.output<typeof variable>[], context: z.
 
 /**
  * The variables of the manifest, without their values. What it marks secret is redacted everywhere from here on.
- * @param file undefined: an empty one.
+ * @param written undefined: an empty one.
  */
 export function readManifest(
-  file: Tree | undefined,
+  written: Tree | undefined,
   environment: Environment,
   { problems, secrets }: Pick<Reading, 'problems' | 'secrets'>,
 ): readonly ExpectedVariable[] | 'broken' {
-  if (file === undefined) return [];
+  if (written === undefined) return [];
+  // `variables:` with nothing behind it is as good as absent.
+  const file = filterKeys(written, (_key, child) => !isEmpty(child));
   const result = check(manifestSchema, file, { whole: 'this file', problems });
   if (result.kind !== 'valid') {
     reportUnset(file, problems);
@@ -70,7 +72,14 @@ export function readManifest(
     const place = nearestTree(file, ['variables', index, 'name']).location;
     if (expected.secret && value) secrets.addValue(value, place);
     const state = stateOf(value, expected.pattern);
-    return { name, neededBy, required, state, ...(owner !== undefined && { owner }), ...(rotate !== undefined && { rotate }) };
+    return {
+      name,
+      neededBy,
+      required,
+      state,
+      ...(owner !== undefined && { owner }),
+      ...(rotate !== undefined && { rotate }),
+    };
   });
 }
 

@@ -99,7 +99,12 @@ function assemble(parts: Parts): ReadProbe {
   const code = module === undefined ? [] : [module.revision];
   const revision = revisionOf([withSources(definition), ...code, ...(manifest ?? [])]);
   const targetRevision = revisionOf([definition.type, spec, ...code]);
-  const probe = compact({ ...definition, ...(module && { module }), ...(manifest && { manifest }) }, revision, targetRevision, location);
+  const probe = compact(
+    { ...definition, ...(module && { module }), ...(manifest && { manifest }) },
+    revision,
+    targetRevision,
+    location,
+  );
   return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
 }
 

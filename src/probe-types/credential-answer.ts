@@ -77,7 +77,11 @@ export function findingOf(provider: Provider, answer: Answer, credential: Creden
     case 'limited':
       return { kind: 'accepted', details: {} };
     case 'exhausted':
-      return { kind: 'exhausted', details: { ...quotaOf(answer.headers), quotaLeft: 0 }, why: `no quota left (${said})` };
+      return {
+        kind: 'exhausted',
+        details: { ...quotaOf(answer.headers), quotaLeft: 0 },
+        why: `no quota left (${said})`,
+      };
     case 'refused':
       return { kind: 'refused', details: {}, why: `refused (${said})` };
     case 'throttled':

@@ -32,7 +32,8 @@ export function githubCovers(granted: string, wanted: string): boolean {
   if (wantedWhat !== undefined && what === wantedWhat && level !== undefined) {
     return { admin: ['write', 'read', 'manage_runners'], write: ['read'] }[level]?.includes(wantedLevel) ?? false;
   }
-  if (granted === 'repo') return ['public_repo', 'repo_deployment', 'security_events'].includes(wanted) || wantedLevel === 'repo';
+  if (granted === 'repo')
+    return ['public_repo', 'repo_deployment', 'security_events'].includes(wanted) || wantedLevel === 'repo';
   return what === undefined && (wantedLevel === granted || wanted === `read:${granted}`);
 }
 

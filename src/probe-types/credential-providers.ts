@@ -5,7 +5,15 @@
 import { z } from 'zod';
 import type { Answer, Credential, Provider } from './credential-answer.ts';
 import { claimsOf } from './credential-claims.ts';
-import { githubCode, githubCovers, githubTime, googleCode, openaiCode, textAt, vercelCode } from './credential-codes.ts';
+import {
+  githubCode,
+  githubCovers,
+  githubTime,
+  googleCode,
+  openaiCode,
+  textAt,
+  vercelCode,
+} from './credential-codes.ts';
 
 const bearer = ({ token }: Credential) => ({ Authorization: `Bearer ${token}` });
 
@@ -161,7 +169,11 @@ export const providers = {
     path: '/v1/user',
     headers: ({ token }) => ({ 'xi-api-key': token }),
     code: (answer) => textAt(answer, 'detail', 'status'),
-    meanings: { '401 missing_permissions': 'limited', '401 quota_exceeded': 'exhausted', '400 invalid_api_key': 'refused' },
+    meanings: {
+      '401 missing_permissions': 'limited',
+      '401 quota_exceeded': 'exhausted',
+      '400 invalid_api_key': 'refused',
+    },
     details: shaped(z.object({ subscription }), ({ subscription: plan }) => ({
       quotaLeft: Math.max(0, plan.character_limit - plan.character_count),
       quotaLimit: plan.character_limit,
@@ -208,10 +220,17 @@ export const providers = {
         token: z.object({
           name,
           expiresAt: z.number().optional().catch(undefined),
-          scopes: z.array(z.object({ type: z.string() })).optional().catch(undefined),
+          scopes: z
+            .array(z.object({ type: z.string() }))
+            .optional()
+            .catch(undefined),
         }),
       }),
-      ({ token }) => ({ account: token.name, expiresAt: token.expiresAt, scopes: token.scopes?.map(({ type }) => type) }),
+      ({ token }) => ({
+        account: token.name,
+        expiresAt: token.expiresAt,
+        scopes: token.scopes?.map(({ type }) => type),
+      }),
     ),
     tellsScopes: true,
   },
@@ -224,7 +243,8 @@ export const providers = {
     body: ({ username, token }) => ({ identifier: username, secret: token }),
     code: (answer) => (textAt(answer, 'login_2fa_token') === undefined ? undefined : 'second_factor'),
     meanings: { '401 second_factor': 'limited' },
-    details: (answer, { username }) => (textAt(answer, 'access_token') === undefined ? undefined : { account: username }),
+    details: (answer, { username }) =>
+      textAt(answer, 'access_token') === undefined ? undefined : { account: username },
   },
   // Whatever tells by its status.
   http: {

@@ -25,46 +25,46 @@ const ONLY = {
 } as const;
 
 const options = z.strictObject({
-    provider: z
-      .enum(NAMES)
-      .describe('Whose credential it is; http: of anything that answers by status; jwt: a token that is judged here'),
-    token: optionalSecret().describe('The token, key or password. Empty (`${TOKEN:-}`): it is not configured'),
-    username: z.string().min(1).optional().describe('Of a Docker Hub account, or the name of an organization'),
-    url: httpUrl(['http:', 'https:'])
-      .optional()
-      .describe(
-        'Where the API is, when elsewhere than at the provider. supabase: the project. http and centerpoint: all of what is asked by GET',
-      ),
-    scopes: z
-      .array(z.string().min(1))
-      .max(100)
-      .default([])
-      .describe('What it must be allowed to do, in the provider’s words'),
-    renew_before: duration()
-      .optional()
-      .describe('How long before its end it is to be renewed: from then on DEGRADED. Default 14d; 0s for jwt'),
-    header: z
-      .string()
-      .refine(isHeaderName, 'is not the name of a header')
-      .optional()
-      .describe('The header that carries the token. Default Authorization'),
-    scheme: z
-      .string()
-      .regex(/^[\w-]*$/, 'may hold only letters, digits, "_" and "-"')
-      .optional()
-      .describe('Word before the token. Default Bearer in Authorization, else none'),
-    key: z
-      .string()
-      .superRefine(checkKey)
-      .optional()
-      .describe('Public key or certificate: PEM text, or the absolute path of a PEM file, read again when it changes'),
-    secret: secret().optional().describe('Shared secret, of HS256, HS384 and HS512'),
-    jwks: httpUrl(['http:', 'https:']).optional().describe('Where the public keys are published (RFC 7517)'),
-    issuer: z.string().min(1).optional().describe('Who must have issued it'),
-    audience: z.string().min(1).optional().describe('For whom it must be'),
-    leeway: duration().prefault('5s').describe('How far the clocks of who signs and who checks may differ'),
-    ...shared.shape,
-  });
+  provider: z
+    .enum(NAMES)
+    .describe('Whose credential it is; http: of anything that answers by status; jwt: a token that is judged here'),
+  token: optionalSecret().describe('The token, key or password. Empty (`${TOKEN:-}`): it is not configured'),
+  username: z.string().min(1).optional().describe('Of a Docker Hub account, or the name of an organization'),
+  url: httpUrl(['http:', 'https:'])
+    .optional()
+    .describe(
+      'Where the API is, when elsewhere than at the provider. supabase: the project. http and centerpoint: all of what is asked by GET',
+    ),
+  scopes: z
+    .array(z.string().min(1))
+    .max(100)
+    .default([])
+    .describe('What it must be allowed to do, in the provider’s words'),
+  renew_before: duration()
+    .optional()
+    .describe('How long before its end it is to be renewed: from then on DEGRADED. Default 14d; 0s for jwt'),
+  header: z
+    .string()
+    .refine(isHeaderName, 'is not the name of a header')
+    .optional()
+    .describe('The header that carries the token. Default Authorization'),
+  scheme: z
+    .string()
+    .regex(/^[\w-]*$/, 'may hold only letters, digits, "_" and "-"')
+    .optional()
+    .describe('Word before the token. Default Bearer in Authorization, else none'),
+  key: z
+    .string()
+    .superRefine(checkKey)
+    .optional()
+    .describe('Public key or certificate: PEM text, or the absolute path of a PEM file, read again when it changes'),
+  secret: secret().optional().describe('Shared secret, of HS256, HS384 and HS512'),
+  jwks: httpUrl(['http:', 'https:']).optional().describe('Where the public keys are published (RFC 7517)'),
+  issuer: z.string().min(1).optional().describe('Who must have issued it'),
+  audience: z.string().min(1).optional().describe('For whom it must be'),
+  leeway: duration().prefault('5s').describe('How far the clocks of who signs and who checks may differ'),
+  ...shared.shape,
+});
 
 export const credentialSpec = options.superRefine(checkTogether);
 export type CredentialSpec = z.output<typeof options>;
@@ -79,7 +79,10 @@ function checkTogether(spec: CredentialSpec, context: z.RefinementCtx): void {
   for (const [option, of] of Object.entries(ONLY)) {
     if (spec[option as keyof typeof ONLY] !== undefined && provider !== of) complain(option, `is an option of ${of}`);
   }
-  if (provider === 'jwt') return checkJwt(spec, complain);
+  if (provider === 'jwt') {
+    checkJwt(spec, complain);
+    return;
+  }
   const row: Provider = providers[provider];
   if (row.url === undefined && url === undefined) complain('url', `is needed for ${provider}`);
   if (provider === 'dockerhub' && username === undefined) complain('username', 'is needed for dockerhub');

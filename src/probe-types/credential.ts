@@ -123,13 +123,13 @@ async function runCredential(plan: Prepared, resolver: NameResolver, context: Co
   const problem = problemOf(spec);
   if (problem !== undefined) return problem;
   const now = context.clock.now();
-  let finding: Finding | undefined;
+  const heard = { finding: undefined as Finding | undefined };
   const output = await runOverConnection(context, PHASES, async (line, { seen, fields: found }) => {
     const answer = plan.hop && (await ask(plan.hop, plan.access, { line, resolver, now, seen }));
     found['status'] = answer?.status;
-    finding = await judge(plan, answer, now);
+    heard.finding = await judge(plan, answer, now);
   });
-  if (finding !== undefined) return conclude(spec, finding, output.fields, now);
+  if (heard.finding) return conclude(spec, heard.finding, output.fields, now);
   return {
     reason: output.reason,
     unknown: 'witness_away',
@@ -217,11 +217,7 @@ function urlOf(spec: CredentialSpec): string | undefined {
   return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}${provider.path}`;
 }
 
-function requestOf(
-  spec: CredentialSpec,
-  provider: Provider | undefined,
-  asked: Credential,
-): HttpSpec | undefined {
+function requestOf(spec: CredentialSpec, provider: Provider | undefined, asked: Credential): HttpSpec | undefined {
   const url = urlOf(spec);
   if (url === undefined) return undefined;
   const body = provider?.body?.(asked);

@@ -45,7 +45,8 @@ export const environment: ProbeType<typeof environmentSpec> = {
   // A reload reads the manifest and the variables again; nothing of it changes by itself.
   defaults: { failAfter: 1, recoverAfter: 1 },
   readsManifest: true,
-  target: ({ needed_by: needs }) => (needs === undefined ? 'credentials.yaml' : `credentials.yaml: ${needs.join(', ')}`),
+  target: ({ needed_by: needs }) =>
+    needs === undefined ? 'credentials.yaml' : `credentials.yaml: ${needs.join(', ')}`,
   run: async (spec, input) => look(spec, input),
 };
 
@@ -53,7 +54,7 @@ function look({ needed_by: needs, at_least: least }: EnvironmentSpec, { manifest
   const all = manifest.filter(({ neededBy }) => needs?.some((one) => neededBy.includes(one)) ?? true);
   const expected = all.filter(({ required, state }) => required || state !== 'missing');
   const faulty = expected.filter(({ state }) => state !== 'set');
-  const ratio = expected.length === 0 ? 1 : 1 - faulty.length / expected.length;
+  const ratio = expected.length === 0 ? 1 : (expected.length - faulty.length) / expected.length;
   const seen = {
     expected: expected.length,
     configured_ratio: ratio,
@@ -62,7 +63,11 @@ function look({ needed_by: needs, at_least: least }: EnvironmentSpec, { manifest
     owners: [...new Set(faulty.flatMap(({ owner }) => owner ?? []))].slice(0, MAX_NAMES),
   };
   if (needs !== undefined && all.length === 0) {
-    return { reason: 'not_found', fields: seen, error: `the manifest has no variable that ${needs.join(' or ')} needs` };
+    return {
+      reason: 'not_found',
+      fields: seen,
+      error: `the manifest has no variable that ${needs.join(' or ')} needs`,
+    };
   }
   if (ratio >= least) return { reason: 'ok', fields: seen };
   return { reason: 'condition', fields: seen, error: complaint(faulty, expected.length) };

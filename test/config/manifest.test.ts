@@ -22,7 +22,14 @@ describe('a manifest', () => {
     const { probes } = await load({ ...files, ...PROBE }, { SET: VALUE, EMPTY: '', SHAPED: VALUE, MISSHAPEN: VALUE });
     const { manifest: read } = only(probes);
     expect(read).toEqual([
-      { name: 'SET', owner: 'platform', neededBy: ['api', 'worker'], rotate: 'docs/rotate.md', required: true, state: 'set' },
+      {
+        name: 'SET',
+        owner: 'platform',
+        neededBy: ['api', 'worker'],
+        rotate: 'docs/rotate.md',
+        required: true,
+        state: 'set',
+      },
       { name: 'EMPTY', neededBy: [], required: true, state: 'missing' },
       { name: 'ABSENT', neededBy: [], required: true, state: 'missing' },
       { name: 'SHAPED', neededBy: [], required: true, state: 'set' },
@@ -73,10 +80,10 @@ describe('a manifest', () => {
 
 describe('what is wrong with it has its place', () => {
   test.each<[string, string, RegExp]>([
-    ['a misspelt key', 'name: A, pattren: x', /^credentials.yaml:2:14: unknown key "pattren".*pattern/],
-    ['a name that is none', 'name: a-b', /^credentials.yaml:2:11: .*name of a variable/],
-    ['a pattern that is none', 'name: A, pattern: "("', /^credentials.yaml:2:23: .*RE2/],
-    ['a word for a truth value', 'name: A, secret: perhaps', /^credentials.yaml:2:22: /],
+    ['a misspelt key', 'name: A, pattren: x', /^credentials.yaml:2:16: unknown key "pattren".*pattern/],
+    ['a name that is none', 'name: a-b', /^credentials.yaml:2:13: .*name of a variable/],
+    ['a pattern that is none', 'name: A, pattern: "("', /^credentials.yaml:2:25: .*RE2/],
+    ['a word for a truth value', 'name: A, secret: perhaps', /^credentials.yaml:2:24: /],
     ['no name', 'owner: platform', /^credentials.yaml:2:/],
   ])('%s', async (_name, entry, message) => {
     const found = await problems({ ...manifest(entry), ...PROBE });
@@ -85,11 +92,15 @@ describe('what is wrong with it has its place', () => {
   });
 
   test('a variable that stands twice', async () => {
-    expect(await problems(manifest('name: A', 'name: A'))).toEqual([expect.stringMatching(/^credentials.yaml:3:11: .*A stands twice/)]);
+    expect(await problems(manifest('name: A', 'name: A'))).toEqual([
+      expect.stringMatching(/^credentials.yaml:3:13: .*A stands twice/),
+    ]);
   });
 
   test('a list where the whole should be, and YAML that is none', async () => {
-    expect(await problems({ 'credentials.yaml': '- name: A\n' })).toEqual([expect.stringMatching(/^credentials.yaml:1:1: /)]);
+    expect(await problems({ 'credentials.yaml': '- name: A\n' })).toEqual([
+      expect.stringMatching(/^credentials.yaml:1:1: /),
+    ]);
     expect(await problems({ 'credentials.yaml': 'variables: [\n', ...PROBE })).toEqual([
       expect.stringMatching(/^credentials.yaml:/),
     ]);
@@ -97,6 +108,8 @@ describe('what is wrong with it has its place', () => {
 
   test('no manifest for a probe that is about it', async () => {
     const home = await homeWith(PROBE);
-    expect(await problemsOf(home)).toEqual(['probes/a.yaml:3:5: needs the manifest credentials.yaml in the home, and there is none']);
+    expect(await problemsOf(home)).toEqual([
+      'probes/a.yaml:3:5: needs the manifest credentials.yaml in the home, and there is none',
+    ]);
   });
 });

@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '../..');
 async function ownHome(): Promise<string> {
   const { probes, remediations } = await listHome(ROOT);
   const files: Record<string, string> = {};
-  for (const file of ['brainstem.yml', ...probes, ...remediations])
+  for (const file of ['brainstem.yml', 'credentials.yaml', ...probes, ...remediations])
     files[file] = await readFile(join(ROOT, file), 'utf8');
   return homeWith(files);
 }
@@ -76,6 +76,7 @@ describe('.env.example', () => {
       if (/PERIOD|GRACE|LOOK_BACK/.test(name)) return '1h';
       if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS/.test(name)) return '7';
       if (name.endsWith('PORT')) return '1234';
+      if (name === 'ENVIRONMENT_AT_LEAST') return '0.5';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
       if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
       if (name === 'PAPERTRAIL_PROTOCOL') return 'tls';
@@ -94,6 +95,17 @@ describe('.env.example', () => {
       to: [{ address: 'ana@example.com' }, { name: 'Ben', address: 'ben@example.com' }],
     });
     expect(settings.log.papertrail).toMatchObject({ host: 'value-papertrail-host', port: 1234, protocol: 'tls' });
+  });
+});
+
+describe('credentials.yaml', () => {
+  test('names variables of .env.example alone, and marks as secret all that fill a secret', async () => {
+    const { names } = await exampleEnvironment();
+    const text = await readFile(join(ROOT, 'credentials.yaml'), 'utf8');
+    const manifest = [...text.matchAll(/name: (\w+)(.*)/g)].map(([, name = '', rest = '']) => ({ name, rest }));
+    expect(manifest.filter(({ name }) => !names.includes(name))).toEqual([]);
+    const open = manifest.filter(({ name, rest }) => /TOKEN|KEY|JWT/.test(name) && !rest.includes('secret: true'));
+    expect(open).toEqual([]);
   });
 });
 

@@ -41,7 +41,10 @@ const google = (status: number, state: string, reason?: string): FakeAnswer => (
   status,
   body: { error: { code: status, message: 'no', status: state, ...(reason && { details: [{ reason }] }) } },
 });
-const elevenlabs = (status: number, code: string): FakeAnswer => ({ status, body: { detail: { status: code, message: 'no' } } });
+const elevenlabs = (status: number, code: string): FakeAnswer => ({
+  status,
+  body: { detail: { status: code, message: 'no' } },
+});
 const vercel = (rest: Record<string, unknown>): FakeAnswer => ({
   status: 403,
   body: { error: { code: 'forbidden', message: 'Not authorized', ...rest } },
@@ -62,7 +65,9 @@ export const contracts: Readonly<Record<string, Contract>> = {
       body: { ok: true, url: 'https://t.slack.com/', team: 'Ops', user: 'bot', team_id: 'T1', user_id: 'U1' },
     },
     told: { account: 'Ops', scopes: ['chat:write', 'channels:read'] },
-    refused: ['invalid_auth', 'account_inactive', 'token_revoked', 'token_expired', 'not_authed'].map((error) => slack(error)),
+    refused: ['invalid_auth', 'account_inactive', 'token_revoked', 'token_expired', 'not_authed'].map((error) =>
+      slack(error),
+    ),
     silent: [slack('internal_error'), slack('fatal_error'), slack('ratelimited'), slack('service_unavailable', 503)],
   },
   github: {
@@ -78,12 +83,26 @@ export const contracts: Readonly<Record<string, Contract>> = {
       },
       body: { login: 'octocat', id: 1 },
     },
-    told: { account: 'octocat', scopes: ['repo', 'admin:org'], expires_in_days: 60, quota_left: 4_987, quota_limit: 5_000 },
+    told: {
+      account: 'octocat',
+      scopes: ['repo', 'admin:org'],
+      expires_in_days: 60,
+      quota_left: 4_987,
+      quota_limit: 5_000,
+    },
     refused: [{ status: 401, headers: { 'x-ratelimit-remaining': '59' }, body: { message: 'Bad credentials' } }],
     limited: [{ status: 403, body: { message: 'Resource not accessible by integration' } }],
     exhausted: [
-      { status: 403, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '5000' }, body: { message: 'rate' } },
-      { status: 200, headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '5000' }, body: { login: 'octocat' } },
+      {
+        status: 403,
+        headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '5000' },
+        body: { message: 'rate' },
+      },
+      {
+        status: 200,
+        headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-limit': '5000' },
+        body: { login: 'octocat' },
+      },
     ],
     silent: [
       { status: 403, headers: { 'retry-after': '60' }, body: { message: 'You have exceeded a secondary rate limit' } },
@@ -124,12 +143,20 @@ export const contracts: Readonly<Record<string, Contract>> = {
     wants: bearer,
     good: { status: 200, body: { object: 'list', data: [] } },
     told: { valid: true },
-    refused: [openai(401, { message: 'Incorrect API key provided', type: 'invalid_request_error', code: 'invalid_api_key' })],
+    refused: [
+      openai(401, { message: 'Incorrect API key provided', type: 'invalid_request_error', code: 'invalid_api_key' }),
+    ],
     limited: [
       openai(401, { message: 'You have insufficient permissions. Missing scopes: api.model.read.', code: null }),
       openai(403, { message: 'You have insufficient permissions. Missing scopes: api.model.read.', code: null }),
     ],
-    exhausted: [openai(429, { message: 'You exceeded your current quota', type: 'insufficient_quota', code: 'insufficient_quota' })],
+    exhausted: [
+      openai(429, {
+        message: 'You exceeded your current quota',
+        type: 'insufficient_quota',
+        code: 'insufficient_quota',
+      }),
+    ],
     silent: [
       openai(429, { message: 'Rate limit reached', type: 'requests', code: 'rate_limit_exceeded' }),
       openai(403, { message: 'Country not supported', code: 'unsupported_country_region_territory' }),
@@ -143,7 +170,12 @@ export const contracts: Readonly<Record<string, Contract>> = {
     refused: [anthropic(401, 'authentication_error')],
     limited: [anthropic(403, 'permission_error')],
     exhausted: [anthropic(402, 'billing_error')],
-    silent: [anthropic(429, 'rate_limit_error'), anthropic(529, 'overloaded_error'), anthropic(500, 'api_error'), anthropic(403, 'forbidden')],
+    silent: [
+      anthropic(429, 'rate_limit_error'),
+      anthropic(529, 'overloaded_error'),
+      anthropic(500, 'api_error'),
+      anthropic(403, 'forbidden'),
+    ],
   },
   'google-ai': {
     path: '/v1beta/models?pageSize=1',
@@ -165,7 +197,11 @@ export const contracts: Readonly<Record<string, Contract>> = {
       body: { user_id: 'u', subscription: { tier: 'creator', character_count: 900, character_limit: 1_000 } },
     },
     told: { quota_left: 100, quota_limit: 1_000 },
-    refused: [elevenlabs(401, 'invalid_api_key'), elevenlabs(400, 'invalid_api_key'), elevenlabs(401, 'detected_unusual_activity')],
+    refused: [
+      elevenlabs(401, 'invalid_api_key'),
+      elevenlabs(400, 'invalid_api_key'),
+      elevenlabs(401, 'detected_unusual_activity'),
+    ],
     limited: [elevenlabs(401, 'missing_permissions')],
     exhausted: [
       elevenlabs(401, 'quota_exceeded'),
@@ -205,7 +241,15 @@ export const contracts: Readonly<Record<string, Contract>> = {
     wants: bearer,
     good: {
       status: 200,
-      body: { token: { id: 't', name: 'deploys', type: 'token', scopes: [{ type: 'team' }], expiresAt: 1_767_225_600_000 + 10 * 86_400_000 } },
+      body: {
+        token: {
+          id: 't',
+          name: 'deploys',
+          type: 'token',
+          scopes: [{ type: 'team' }],
+          expiresAt: 1_767_225_600_000 + 10 * 86_400_000,
+        },
+      },
     },
     told: { account: 'deploys', scopes: ['team'], expires_in_days: 10 },
     refused: [vercel({ invalidToken: true }), { status: 401, body: { error: { code: 'unauthorized' } } }],

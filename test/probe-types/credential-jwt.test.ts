@@ -104,9 +104,16 @@ describe('the times and claims within', () => {
   });
 
   test('issuer, audience and scopes', async () => {
-    const token = await sign(rsa.privateKey, 'RS256', { iss: 'https://id.example', aud: 'estate', scope: 'read write' });
+    const token = await sign(rsa.privateKey, 'RS256', {
+      iss: 'https://id.example',
+      aud: 'estate',
+      scope: 'read write',
+    });
     const right = { token, key, issuer: 'https://id.example', audience: 'estate' };
-    expect(await ask({ ...right, scopes: ['read'] })).toMatchObject({ reason: 'ok', fields: { scopes: ['read', 'write'] } });
+    expect(await ask({ ...right, scopes: ['read'] })).toMatchObject({
+      reason: 'ok',
+      fields: { scopes: ['read', 'write'] },
+    });
     expect(await ask({ ...right, scopes: ['admin'] })).toMatchObject({ reason: 'condition' });
     expect(await ask({ ...right, issuer: 'https://evil.example' })).toMatchObject({ reason: 'auth' });
     expect(await ask({ ...right, audience: 'other' })).toMatchObject({ reason: 'auth' });

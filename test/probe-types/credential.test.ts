@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
-import { providers } from '../../src/probe-types/credential-providers.ts';
 import { credential } from '../../src/probe-types/credential.ts';
+import { providers } from '../../src/probe-types/credential-providers.ts';
 import { contracts, type FakeAnswer, type FakeProvider, startFakeProvider } from '../estate/fake-providers.ts';
 import { createAuthority } from '../estate/hostile-certificates.ts';
 import { startSilentNameServer } from '../estate/hostile-names.ts';
@@ -21,14 +22,17 @@ import {
   sleep,
 } from '../estate/hostile-network.ts';
 import { leavesNothing } from '../estate/leaks.ts';
-import { createServer } from 'node:https';
 
 const NOW = Date.UTC(2026, 0, 1);
 const clock = { now: () => NOW, monotonic: () => performance.now() };
 const TOKEN = `value-${randomBytes(12).toString('hex')}`;
 
 const ask = (spec: Record<string, unknown>, options: RunOptions = {}) =>
-  probe(credential, credential.spec.parse({ token: TOKEN, ...spec }) as never, { clock, timeoutMs: 20_000, ...options });
+  probe(credential, credential.spec.parse({ token: TOKEN, ...spec }) as never, {
+    clock,
+    timeoutMs: 20_000,
+    ...options,
+  });
 
 /** Asks a fake provider that gives this answer. */
 async function hear(fake: FakeProvider, provider: string, answer: FakeAnswer, more: Record<string, unknown> = {}) {
@@ -63,7 +67,10 @@ describe.each(Object.entries(contracts))('%s', (provider, contract) => {
     }
     for (const answer of contract.exhausted ?? []) {
       const output = await hear(fake, provider, answer);
-      expect(output, JSON.stringify(answer)).toMatchObject({ reason: 'saturated', fields: { valid: true, quota_left: 0 } });
+      expect(output, JSON.stringify(answer)).toMatchObject({
+        reason: 'saturated',
+        fields: { valid: true, quota_left: 0 },
+      });
       expect(output.unknown).toBeUndefined();
     }
     for (const answer of contract.silent ?? []) {
@@ -147,9 +154,13 @@ test('a quota that may be exceeded is not exhausted', async () => {
 
 test('a legacy key of Supabase tells its role and its end', async () => {
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const key = [part({ alg: 'HS256' }), part({ role: 'service_role', exp: NOW / 1_000 + 3 * 86_400 }), 'signature'].join('.');
+  const key = [part({ alg: 'HS256' }), part({ role: 'service_role', exp: NOW / 1_000 + 3 * 86_400 }), 'signature'].join(
+    '.',
+  );
   const fake = await startFakeProvider('supabase', key);
-  const output = await hear(fake, 'supabase', (contracts['supabase'] as (typeof contracts)[string]).good, { token: key });
+  const output = await hear(fake, 'supabase', (contracts['supabase'] as (typeof contracts)[string]).good, {
+    token: key,
+  });
   expect(output.fields).toMatchObject({ scopes: ['service_role'], expires_in_days: 3 });
 });
 
@@ -196,7 +207,11 @@ describe('a provider that cannot be heard leaves the credential unknown', () => 
     'no handshake': ['timeout', 400, async () => ({ url: `https://127.0.0.1:${(await serveRaw(() => {})).port}` })],
     'no answer': ['timeout', 400, async () => ({ url: `http://127.0.0.1:${(await serveRaw(() => {})).port}` })],
     'half a head': ['timeout', 400, async () => raw('HTTP/1.1 200 OK\r\nContent-')],
-    'half a body': ['timeout', 400, async () => raw('HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{"message"')],
+    'half a body': [
+      'timeout',
+      400,
+      async () => raw('HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{"message"'),
+    ],
     'a cut body': ['protocol', 10_000, async () => raw('HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{', 'end')],
     'another protocol': ['protocol', 10_000, async () => raw('SSH-2.0-OpenSSH_9\r\n')],
     'a drip': ['timeout', 400, async () => dripping()],
@@ -323,7 +338,11 @@ describe('definition', () => {
   test.each([
     [{ provider: 'github' }, 'https://api.github.com/user', 'api.github.com'],
     [{ provider: 'anthropic' }, 'https://api.anthropic.com/v1/models', 'api.anthropic.com'],
-    [{ provider: 'github', url: `https://u:${TOKEN}@ghe.example/api/v3/?x=1` }, 'https://ghe.example/api/v3/user', 'ghe.example'],
+    [
+      { provider: 'github', url: `https://u:${TOKEN}@ghe.example/api/v3/?x=1` },
+      'https://ghe.example/api/v3/user',
+      'ghe.example',
+    ],
     [{ provider: 'jwt', secret: 'shared-secret' }, 'jwt', undefined],
     [{ provider: 'jwt', jwks: 'https://id.example/keys' }, 'https://id.example/keys', 'id.example'],
   ])('the target of %j is without credentials', (given, target, remote) => {

@@ -149,7 +149,11 @@ describe('a probe whose witness is away', () => {
       remediations: [{ name: 'restart' }],
     });
     await house.until(() => house.open('web'));
-    expect(house.open('web')).toMatchObject({ severity: 'warning', reason: 'internal', cause: 'the provider is silent' });
+    expect(house.open('web')).toMatchObject({
+      severity: 'warning',
+      reason: 'internal',
+      cause: 'the provider is silent',
+    });
     await settled();
     expect(house.acts).toEqual([]);
     house.see('web', 'ok');
