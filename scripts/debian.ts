@@ -23,6 +23,9 @@ const CERTIFICATES = [
   'probe-types/postgres-hostile',
   'probe-types/redis',
   'probe-types/prometheus',
+  'probe-types/tcp-steps',
+  'probe-types/http-steps',
+  'probe-types/recipes',
   'papertrail/shipper',
   'e2e/papertrail',
 ];
@@ -73,6 +76,7 @@ const PARTS: readonly Part[] = [
     provides: '/usr/lib/postgresql/15/bin/postgres',
     suites: [
       'probe-types/postgres*',
+      'probe-types/recipes',
       ...POSTGRES,
       'e2e/store-away',
       'e2e/store-outages',
@@ -83,6 +87,10 @@ const PARTS: readonly Part[] = [
     ],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis', 'e2e/estate-redis'] },
+  { package: 'openssh-server', provides: '/usr/sbin/sshd', suites: ['probe-types/recipes'] },
+  { package: 'dovecot-imapd', provides: '/usr/lib/dovecot/imap', suites: ['probe-types/recipes'] },
+  { package: 'dovecot-pop3d', provides: '/usr/lib/dovecot/pop3', suites: ['probe-types/recipes'] },
+  { package: 'vsftpd', provides: '/usr/sbin/vsftpd', suites: ['probe-types/recipes'] },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },

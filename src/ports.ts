@@ -27,6 +27,7 @@ import type {
   Refusal,
   Resource,
   Result,
+  Show,
   Silence,
   TimelineEntry,
   Transition,
@@ -64,6 +65,18 @@ export interface Context {
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
+/** Decides a `condition()` of a spec over these values; it was type-checked when its file was read. */
+export type EvaluateCondition = (
+  source: string,
+  fields: FieldDeclarations,
+  values: Fields,
+  /** What people may see of a text in `detail`. Default: all of it. */
+  show?: Show,
+) => ConditionResult & {
+  /** Why something fails whose condition is false, by what the condition names. */
+  readonly reason: Reason;
+};
+
 // ── Plug-ins ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** One shape for a probe type, an action type and a notifier. `run` never throws for what the outside world does. */
@@ -91,6 +104,8 @@ export interface ProbeInput {
   readonly module?: ProbeModule;
   /** The manifest of the home, for a type with `readsManifest`. */
   readonly manifest?: readonly ExpectedVariable[];
+  /** Absent: nobody decides conditions, and a type whose spec has some cannot run. */
+  readonly evaluate?: EvaluateCondition;
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
 }
 
@@ -136,7 +151,12 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly fields: FieldDeclarations;
   readonly families: readonly SeriesFamily[];
   /** A condition that holds when no `expect` names this field. */
-  readonly impliedExpect?: { readonly unlessNames: string; readonly source: string };
+  readonly impliedExpect?: {
+    readonly unlessNames: string;
+    readonly source: string;
+    /** False: the type sees to it by itself. Absent: true for every spec. */
+    appliesTo?(spec: z.output<Spec>): boolean;
+  };
   /** The same for `warn`. */
   readonly impliedWarn?: { readonly unlessNames: string; readonly source: string };
   /** Thresholds that replace the defaults of brainstem.yml; what a file or a probe writes wins. */
@@ -179,8 +199,7 @@ export interface ActionInput {
   onChild(child: { readonly pid: number; readonly startTicks: number }): Promise<void>;
   /** Adds a line to the incident's story; people who were paged hear it as progress. */
   tell(text: string): Promise<void>;
-  /** Decides a `condition()` of the spec over these values; it was type-checked when its file was read. */
-  evaluate(source: string, fields: FieldDeclarations, values: Fields): ConditionResult;
+  readonly evaluate: EvaluateCondition;
 }
 
 export interface ActionOutput {

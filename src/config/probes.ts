@@ -13,6 +13,7 @@ import {
   probeSchema,
 } from './file-schemas.ts';
 import { MANIFEST } from './manifest.ts';
+import { checkMarks } from './marks.ts';
 import { moduleOf } from './modules.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
 import { type Reading, readEntries, registerName } from './reading.ts';
@@ -54,6 +55,7 @@ function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Readin
   registerName(entry, 'probe', reading.names.probes, problems);
   const options = { kind: 'probe', types: registries.probeTypes, commonKeys: PROBE_KEYS, problems, secrets };
   const plugin = readPlugin(entry, options);
+  if (plugin !== undefined) checkMarks(plugin.type.spec, plugin.tree, problems);
   const tree = commonPart(entry, PROBE_KEYS);
   const keys = checkKeys(probeSchema, tree, { whole: 'a probe', problems });
   if (keys === undefined) return undefined;
@@ -184,7 +186,7 @@ function judging(parts: Parts) {
 }
 
 function conditions(parts: Parts, type: ProbeType) {
-  const { own, file, defaults, entry, reading } = parts;
+  const { own, file, defaults, entry, plugin, reading } = parts;
   const schedule = scheduleOf([own, file], defaults.every);
   const everyMs = schedule.kind === 'interval' ? schedule.everyMs : undefined;
   const scope: Scope = { fields: fieldsOf(parts, type), everyMs, windows: true };
@@ -192,10 +194,14 @@ function conditions(parts: Parts, type: ProbeType) {
     compileList(own.tree.children.get(key), scope, reading.problems);
   const implied = { ...scope, location: entry.location };
   return {
-    expect: withImplied(compile('expect'), type.impliedExpect, implied),
+    expect: withImplied(compile('expect'), impliedExpectOf(type, plugin?.spec), implied),
     warn: withImplied(compile('warn'), type.impliedWarn, implied),
     remediate: ladders(parts, { ...scope, windows: false }),
   };
+}
+
+function impliedExpectOf({ impliedExpect }: ProbeType, spec: unknown): ProbeType['impliedExpect'] {
+  return spec === undefined || impliedExpect?.appliesTo?.(spec) !== false ? impliedExpect : undefined;
 }
 
 function ladders({ own, keys, reading }: Parts, scope: Scope): readonly Ladder[] {

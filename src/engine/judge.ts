@@ -130,7 +130,7 @@ function decisive(judged: readonly Judged[]): Verdict['decidedBy'] {
 }
 
 /** A false condition fails the probe for the reason of what it names. */
-function reasonOf({ paths }: Condition, bindings: Bindings): Reason {
+export function reasonOf({ paths }: Pick<Condition, 'paths'>, bindings: Bindings): Reason {
   const roots = new Set(paths.map((path) => path.split('.', 1)[0]));
   if (roots.has('status')) return 'http_status';
   if (roots.has('body') || roots.has('json')) return 'body';

@@ -29,7 +29,7 @@ function createAccess(spec: AccessSpec, sharedContext: () => SecureContext): Acc
   return {
     route: routeOf(spec),
     proxy: proxyOf(spec.proxy),
-    contextFor: (hop) => (hop.isTrusted && ownContext ? ownContext() : authorities()),
+    contextFor: (hop) => (hop.isHome && ownContext ? ownContext() : authorities()),
     serverName: spec.tls?.server_name,
     insecure: spec.tls?.insecure_skip_verify ?? false,
   };

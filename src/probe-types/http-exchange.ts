@@ -17,7 +17,7 @@ const MAX_INTERIM_ANSWERS = 16;
 export interface Access {
   readonly route: Route;
   readonly proxy: Proxy | undefined;
-  /** The context for a hop: a client certificate is shown to the trusted origin alone. */
+  /** The context for a hop: a client certificate is shown at home alone. */
   contextFor(hop: Hop): ReturnType<ContextSource>;
   readonly serverName: string | undefined;
   readonly insecure: boolean;
@@ -52,7 +52,7 @@ export async function send(hop: Hop, access: Access, exchange: Exchange): Promis
 
 function handshakeFor(hop: Hop, access: Access, exchange: Exchange) {
   return {
-    host: (hop.isTrusted ? access.serverName : undefined) ?? hop.host,
+    host: (hop.isHome ? access.serverName : undefined) ?? hop.host,
     context: access.contextFor(hop),
     insecure: access.insecure,
     protocols: ['http/1.1'],

@@ -13,7 +13,8 @@ const MAX_TEXT_BYTES = 64 * 2 ** 10;
 const MAX_JSON_BYTES = 2 ** 20;
 const MAX_JSON_DEPTH = 64;
 
-export const httpFields: FieldDeclarations = {
+/** Of one answer. */
+export const answerFields: FieldDeclarations = {
   status: { type: 'double', summary: 'Status code of the final answer' },
   headers: { type: 'map', summary: 'Response headers by lower-case name' },
   body: { type: 'string', summary: 'First 64 KiB of the decoded body, as UTF-8' },
@@ -35,6 +36,15 @@ export const httpFields: FieldDeclarations = {
   last_modified_s: { type: 'double', unit: 's', summary: 'Last-Modified, seconds since 1970' },
   http_version: { type: 'double', summary: 'Such as 1.1' },
   ip: ipField,
+};
+
+export const httpFields: FieldDeclarations = {
+  ...answerFields,
+  steps: {
+    type: 'list',
+    summary:
+      'With `steps`: each that ran, with name, status and latency_ms; all else is of the last request. Else null',
+  },
 };
 
 /** What a run has learnt so far; it is reported also when the run fails. */

@@ -15,8 +15,10 @@ export interface Hop {
   /** Name, value, name, value …, as node:http takes them without looking at them again. */
   readonly headers: readonly string[];
   readonly body: Buffer | undefined;
-  /** The origin of the definition's URL, reached without a detour: only there credentials go. */
+  /** The origin that the request was written for, reached without a detour: only there its credentials go. */
   readonly isTrusted: boolean;
+  /** That is the origin of the definition's URL: only there a client certificate and a server name are meant for. */
+  readonly isHome: boolean;
 }
 
 /** Configured headers that say nothing about who asks: they go to other origins too. */
@@ -32,10 +34,11 @@ const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
 const SENSIBLE_HEADERS = { 'User-Agent': 'Brainstem', Accept: '*/*' };
 
 /** @param token an `Authorization` that was fetched; undefined: what the spec says by itself. */
-export function firstHop(spec: HttpSpec, token?: string): Hop {
+export function firstHop(spec: HttpSpec, token?: string, isHome = true): Hop {
   const url = new URL(spec.url);
   const body = spec.body === undefined ? undefined : Buffer.from(spec.body);
-  return makeHop(spec, { url, method: spec.method, body, isTrusted: true }, token ?? staticAuthorization(spec));
+  const request = { url, method: spec.method, body, isTrusted: true, isHome };
+  return makeHop(spec, request, token ?? staticAuthorization(spec));
 }
 
 /**
@@ -53,7 +56,8 @@ export function nextHop(spec: HttpSpec, hop: Hop, status: number, location: stri
   const method = becomesGet ? 'GET' : hop.method;
   const body = becomesGet ? undefined : hop.body;
   if (body && !isTrusted) throw refusal(`that would send the body to another origin (${printable(url)})`);
-  return makeHop(spec, { url, method, body, isTrusted }, token ?? staticAuthorization(spec));
+  const request = { url, method, body, isTrusted, isHome: hop.isHome && isTrusted };
+  return makeHop(spec, request, token ?? staticAuthorization(spec));
 }
 
 /** Not kept with the hop: a URL object for each probe would weigh more than all the rest of it. */
@@ -82,16 +86,17 @@ export function printable(url: URL): string {
 
 function makeHop(
   spec: HttpSpec,
-  request: Pick<Hop, 'method' | 'body' | 'isTrusted'> & { readonly url: URL },
+  request: Pick<Hop, 'method' | 'body' | 'isTrusted' | 'isHome'> & { readonly url: URL },
   authorization: string | undefined,
 ): Hop {
-  const { url, method, body, isTrusted } = request;
+  const { url, method, body, isTrusted, isHome } = request;
   const isTls = url.protocol === 'https:';
   // Spelt out: what starts with a spread gets a hidden class of its own, half a kilobyte for each probe.
   return {
     method,
     body,
     isTrusted,
+    isHome,
     isTls,
     authority: url.host,
     host: url.hostname.replace(/^\[|\]$/g, ''),

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { basicOption, headersOption, httpUrl, optionalSecret } from '../shared/http-options.ts';
 import { bytes, secret } from '../spec.ts';
 import { routeOptions } from './connection.ts';
+import { checkRequests, methodOption, requestGrammar } from './http-step-spec.ts';
 import { tlsOptions } from './secure.ts';
+import { checkSteps, secretsOption, stepsOption } from './steps.ts';
 
 const MAX_BODY_LIMIT = 64 * 2 ** 20;
 
@@ -28,31 +30,38 @@ const auth = z
     message: 'wants exactly one of basic, bearer and oauth2',
   });
 
-export const httpSpec = z.strictObject({
-  url: httpUrl(['http:', 'https:']).describe('What is asked for; userinfo in it is sent as basic authentication'),
-  method: z
-    .enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-    .default('GET')
-    .describe('Request method'),
-  headers: headersOption().default({}).describe('Request headers; one with an empty value is not sent'),
-  body: z.string().optional().describe('Request body'),
-  auth: auth.optional().describe('Sent to the origin of `url` alone, never to where it redirects'),
-  tls: tlsOptions.optional().describe('Client certificate (mTLS), authorities, server name'),
-  redirects: z
-    .number()
-    .int()
-    .min(0)
-    .max(50)
-    .default(10)
-    .describe('How many redirects to follow; 0: a redirect is the answer. More than that fail with `protocol`'),
-  allow_downgrade: z.boolean().default(false).describe('Follow a redirect from https to http'),
-  proxy: httpUrl(['http:'])
-    .optional()
-    .describe('HTTP proxy, with userinfo when it wants some. Proxy variables of the environment are not used'),
-  ...routeOptions,
-  max_body: bytes()
-    .refine((size) => size <= MAX_BODY_LIMIT, 'is more than 64MiB')
-    .prefault('1MiB')
-    .describe('Reading stops after so many bytes of the decoded body; that is no failure, see body_truncated'),
-});
+const requests = [requestGrammar];
+
+export const httpSpec = z
+  .strictObject({
+    url: httpUrl(['http:', 'https:']).describe('What is asked for; userinfo in it is sent as basic authentication'),
+    method: methodOption(),
+    headers: headersOption().default({}).describe('Request headers; one with an empty value is not sent'),
+    body: z.string().optional().describe('Request body'),
+    auth: auth.optional().describe('Sent to the origin of `url` alone, never to where it redirects'),
+    tls: tlsOptions.optional().describe('Client certificate (mTLS), authorities, server name'),
+    redirects: z
+      .number()
+      .int()
+      .min(0)
+      .max(50)
+      .default(10)
+      .describe('How many redirects to follow; 0: a redirect is the answer. More than that fail with `protocol`'),
+    allow_downgrade: z.boolean().default(false).describe('Follow a redirect from https to http'),
+    proxy: httpUrl(['http:'])
+      .optional()
+      .describe('HTTP proxy, with userinfo when it wants some. Proxy variables of the environment are not used'),
+    ...routeOptions,
+    max_body: bytes()
+      .refine((size) => size <= MAX_BODY_LIMIT, 'is more than 64MiB')
+      .prefault('1MiB')
+      .describe('Reading stops after so many bytes of the decoded body; that is no failure, see body_truncated'),
+    steps: stepsOption(requests)
+      .min(1)
+      .optional()
+      .describe('Several requests in one run instead of one, in order; cookies are kept between them'),
+    secrets: secretsOption().optional(),
+  })
+  .superRefine(checkSteps(requests))
+  .superRefine(checkRequests);
 export type HttpSpec = z.output<typeof httpSpec>;

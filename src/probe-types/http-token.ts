@@ -82,5 +82,5 @@ function tokenRequest(options: Oauth2): Hop {
   const credentials = [options.client_id, options.client_secret].map(encodeURIComponent) as [string, string];
   const hop = firstHop(spec, inBody ? undefined : basicAuthorization(...credentials));
   // Client certificate and server name of the definition are meant for its own URL.
-  return { ...hop, isTrusted: false };
+  return { ...hop, isHome: false };
 }

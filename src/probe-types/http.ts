@@ -1,29 +1,18 @@
-/** Probe type `http`: a request over a fresh connection, redirects followed under a policy, everything capped. */
-import type { IncomingMessage } from 'node:http';
+/** Probe type `http`: requests over fresh connections, redirects followed under a policy, everything capped. */
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 import { ProbeFailure } from './failure.ts';
 import { createAccessSource } from './http-access.ts';
-import { readBody } from './http-body.ts';
-import { type Access, type Exchange, send } from './http-exchange.ts';
+import type { Access } from './http-exchange.ts';
 import { httpFamilies } from './http-families.ts';
-import { httpFields, type Sighting, toFields, wantedBytes } from './http-fields.ts';
-import { firstHop, type Hop, nextHop, printable, urlOf } from './http-request.ts';
+import { httpFields, toFields, wantedBytes } from './http-fields.ts';
+import { firstHop, printable, urlOf } from './http-request.ts';
 import { type HttpSpec, httpSpec } from './http-spec.ts';
-import { createTokenSource, type TokenSource } from './http-token.ts';
+import { follow, type Journey } from './http-steps.ts';
+import { createTokenSource } from './http-token.ts';
+import { emptySighting, type Plan, visit } from './http-visit.ts';
 import { Lifeline } from './lifeline.ts';
 import { oncePerSpec } from './once-per-spec.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
-
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-
-/** What a spec means, worked out once: no URL is parsed on the way of a plain run. */
-interface Prepared {
-  readonly spec: HttpSpec;
-  readonly hop: Hop;
-  readonly target: string;
-  readonly access: Access;
-  readonly tokens: TokenSource | undefined;
-}
 
 /** A type with its own name cache, default TLS context and prepared specs. */
 export function createHttp(resolver: NameResolver = createResolver()): ProbeType<typeof httpSpec> {
@@ -42,7 +31,12 @@ export function createHttp(resolver: NameResolver = createResolver()): ProbeType
 `,
     fields: httpFields,
     families: httpFamilies,
-    impliedExpect: { unlessNames: 'status', source: 'status >= 200 && status < 300' },
+    impliedExpect: {
+      unlessNames: 'status',
+      source: 'status >= 200 && status < 300',
+      // Each of several requests has it for its own answer.
+      appliesTo: ({ steps }) => steps === undefined,
+    },
     target: (spec) => printable(new URL(spec.url)),
     remote: (spec) => new URL(spec.proxy ?? spec.url).hostname,
     run: (spec, input, context) => runHttp(prepare(spec), resolver, input, context),
@@ -51,75 +45,45 @@ export function createHttp(resolver: NameResolver = createResolver()): ProbeType
 
 export const http = createHttp();
 
-function prepareSpec(spec: HttpSpec, access: Access): Prepared {
+function prepareSpec(spec: HttpSpec, access: Access): Plan {
   const hop = firstHop(spec);
   const oauth2 = spec.auth?.oauth2;
   const tokens = oauth2 && createTokenSource(oauth2, access);
   return { spec, hop, target: printable(urlOf(hop)), access, tokens };
 }
 
-async function runHttp(
-  plan: Prepared,
-  resolver: NameResolver,
-  input: ProbeInput,
-  context: Context,
-): Promise<ProbeOutput> {
+async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, context: Context): Promise<ProbeOutput> {
   const line = new Lifeline(context);
-  const sighting = emptySighting(plan.target);
+  const journey: Journey = { sighting: emptySighting(plan.target), steps: [] };
   let failure: ProbeFailure | undefined;
   try {
-    await visit(plan, sighting, { line, resolver, now: context.clock.now(), seen: sighting }, wantedBytes(input.reads));
+    await (plan.spec.steps ? followAll : visitOnce)(plan, journey, { line, resolver, input, context });
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
     failure = error;
   } finally {
     line.close();
   }
-  const fields = toFields(sighting, line, input.reads);
+  const seen = toFields(journey.sighting, line, input.reads);
+  const fields = plan.spec.steps ? { ...seen, steps: journey.steps } : seen;
   return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
 }
 
-/** Asks, and follows redirects, until there is an answer whose body can be read. */
-async function visit(plan: Prepared, sighting: Sighting, exchange: Exchange, keepBytes: number): Promise<void> {
-  const { spec, access, tokens } = plan;
-  const token = await tokens?.authorization({ ...exchange, seen: { ip: undefined, peer: undefined } });
-  let hop = token === undefined ? plan.hop : firstHop(spec, token);
-  for (;;) {
-    const response = await send(hop, access, exchange);
-    note(sighting, response);
-    if (response.statusCode === 401) tokens?.refused();
-    const { location } = response.headers;
-    if (spec.redirects === 0 || location === undefined || !REDIRECTS.has(sighting.status ?? 0)) {
-      sighting.body = await readBody(response, { maxBytes: spec.max_body, keepBytes }, exchange.line);
-      return;
-    }
-    hop = nextHop(spec, hop, sighting.status ?? 0, location, token);
-    exchange.line.release();
-    if (sighting.redirects === spec.redirects) throw tooMany(spec.redirects, hop);
-    sighting.redirects += 1;
-    sighting.finalUrl = printable(urlOf(hop));
-  }
+interface Run {
+  readonly line: Lifeline;
+  readonly resolver: NameResolver;
+  readonly input: ProbeInput;
+  readonly context: Context;
 }
 
-function tooMany(limit: number, next: Hop): ProbeFailure {
-  return new ProbeFailure('protocol', `more than ${limit} redirects; the next one leads to ${printable(urlOf(next))}`);
+async function visitOnce(plan: Plan, { sighting }: Journey, { line, resolver, input, context }: Run): Promise<void> {
+  const exchange = { line, resolver, now: context.clock.now(), seen: sighting };
+  await visit(plan, sighting, exchange, wantedBytes(input.reads));
 }
 
-function note(sighting: Sighting, response: IncomingMessage): void {
-  sighting.status = response.statusCode;
-  sighting.httpVersion = Number(response.httpVersion);
-  sighting.headers = response.headers;
-}
-
-function emptySighting(target: string): Sighting {
-  return {
-    ip: undefined,
-    peer: undefined,
-    status: undefined,
-    httpVersion: undefined,
-    headers: undefined,
-    body: undefined,
-    redirects: 0,
-    finalUrl: target,
-  };
+async function followAll(plan: Plan, journey: Journey, { line, resolver, input, context }: Run): Promise<void> {
+  const { evaluate } = input;
+  if (!evaluate) throw new TypeError('steps need somebody who decides their conditions');
+  const { clock } = context;
+  await follow(plan, journey, { line, resolver, now: clock.now(), clock, evaluate });
 }

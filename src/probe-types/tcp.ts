@@ -1,31 +1,23 @@
-/** Probe type `tcp`: a connection, and a dialogue of plain sends and expectations over it. */
+/** Probe type `tcp`: a connection, plain or over TLS, and a dialogue over it. */
+import type { Socket } from 'node:net';
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
 import { asciiHost, type Endpoint, open, printEndpoint, routeOf, routeOptions } from './connection.ts';
-import { ProbeFailure } from './failure.ts';
-import { Lifeline } from './lifeline.ts';
-import { addressFamilies } from './network-families.ts';
-import { ipField, phaseFields } from './network-fields.ts';
+import type { Lifeline } from './lifeline.ts';
+import { addressFamilies, tlsFamilies } from './network-families.ts';
 import { oncePerSpec } from './once-per-spec.ts';
-import { checkPattern } from './pattern.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
-import { converse, type Step } from './tcp-dialogue.ts';
+import { tlsOptions } from './secure.ts';
+import { connectionFields, createGuards, type Findings, type Guard, runOverConnection } from './server-run.ts';
+import { createMemory, placeholders } from './step-memory.ts';
+import { checkSteps, runSteps, type SpecWithSteps, type Step, secretsOption, stepsOption } from './steps.ts';
+import { Ear, type Heard } from './tcp-dialogue.ts';
+import { dialogueFamilies } from './tcp-families.ts';
+import { type Dialogue, tcpVerbs } from './tcp-verbs.ts';
 
 const port = z.number().int().min(1).max(65_535);
-
-const step = z.union([
-  z.strictObject({
-    send: z.string().min(1).describe('Text to send, as UTF-8; "\\r\\n" ends a line of most protocols'),
-  }),
-  z.strictObject({
-    expect: z
-      .string()
-      .superRefine(checkPattern(RE2JS.MULTILINE))
-      .describe('Regular expression (RE2, linear in time) that what is received must match; ^ and $ are ends of lines'),
-  }),
-]);
 
 const tcpSpec = z
   .strictObject({
@@ -36,35 +28,81 @@ const tcpSpec = z
       .refine(isAddress, 'is not host:port')
       .optional()
       .describe('Instead of host and port: host:port'),
-    steps: z.array(step).max(50).default([]).describe('What to send and what to expect, in order'),
+    tls: tlsOptions
+      .optional()
+      .describe('TLS from the first byte on, or from the step `starttls` on where there is one; {} takes the defaults'),
+    steps: stepsOption(tcpVerbs).default([]).describe('The dialogue, in order: each step has one verb'),
+    secrets: secretsOption().optional(),
     ...routeOptions,
   })
   .refine((spec) => (spec.address === undefined) === (spec.host !== undefined && spec.port !== undefined), {
     message: 'wants host and port, or address',
-  });
+  })
+  .refine(({ steps }) => steps.filter(startsTls).length < 2, {
+    path: ['steps'],
+    message: 'may have "starttls" once',
+  })
+  .superRefine(checkSteps(tcpVerbs))
+  .superRefine(checkObserved);
 type TcpSpec = z.output<typeof tcpSpec>;
 
+function startsTls(step: Step): boolean {
+  return step['starttls'] !== undefined;
+}
+
+/** What is observed is shown. */
+function checkObserved({ steps = [], secrets = {} }: SpecWithSteps, context: z.RefinementCtx): void {
+  for (const [index, { observe }] of steps.entries()) {
+    for (const { name, path } of placeholders(observe)) {
+      if (!Object.hasOwn(secrets, name)) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['steps', index, 'observe', ...path],
+        message: `may not show {{${name}}}`,
+      });
+    }
+  }
+}
+
+const PHASES = {
+  resolve: 'Name resolution',
+  connect: 'TCP connect',
+  tls: 'TLS handshake',
+  processing: 'The dialogue of the steps',
+};
+
 const tcpFields: FieldDeclarations = {
-  phases: phaseFields({
-    resolve: 'Name resolution',
-    connect: 'TCP connect',
-    processing: 'The dialogue of the steps',
-  }),
-  banner: { type: 'string', summary: 'What the server sent, first 4 KiB; null without an expect step' },
-  ip: ipField,
+  banner: { type: 'string', summary: 'What the server sent, first 4 KiB; null without a step' },
+  expect_failed: {
+    type: 'bool',
+    summary: 'The server closed the connection, or sent 16 KiB, without what was expected; null without a step',
+  },
+  observed: { type: 'map', summary: 'The texts of `observe` steps; null without one' },
+  ...connectionFields(PHASES),
 };
 
 interface Prepared {
+  readonly spec: TcpSpec;
   readonly endpoint: Endpoint;
-  readonly steps: readonly Step[];
+  /** undefined: without TLS. */
+  readonly guard: Guard | undefined;
+  readonly isPlainAtFirst: boolean;
+  readonly patterns: Map<string, RE2JS>;
 }
 
-/** A type with its own name cache and prepared specs. */
+/** A type with its own name cache, default TLS context and prepared specs. */
 function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof tcpSpec> {
-  const prepare = oncePerSpec((spec: TcpSpec) => ({ endpoint: endpointOf(spec), steps: spec.steps.map(compileStep) }));
+  const createGuard = createGuards([]);
+  const prepare = oncePerSpec((spec: TcpSpec): Prepared => {
+    const endpoint = endpointOf(spec);
+    const upgrades = spec.steps.some(startsTls);
+    const insecure = spec.tls?.insecure_skip_verify ?? false;
+    const guard = spec.tls || upgrades ? createGuard(endpoint.host, spec.tls, insecure) : undefined;
+    return { spec, endpoint, guard, isPlainAtFirst: upgrades || !guard, patterns: new Map() };
+  });
   return {
     name: 'tcp',
-    summary: 'A TCP port: that it answers, and that a short dialogue over it goes as expected',
+    summary: 'A TCP port: that it answers, and that a dialogue over it goes as expected, over TLS where it must',
     spec: tcpSpec,
     mainOption: 'host',
     example: `- name: redis
@@ -76,33 +114,55 @@ function createTcp(resolver: NameResolver = createResolver()): ProbeType<typeof 
       - expect: ^\\+PONG
 `,
     fields: tcpFields,
-    families: addressFamilies,
+    families: [...addressFamilies, ...tlsFamilies, ...dialogueFamilies],
     target: (spec) => printEndpoint(endpointOf(spec)),
     remote: (spec) => endpointOf(spec).host,
-    run: (spec, _input, context) => runTcp(spec, prepare(spec), resolver, context),
+    run: (spec, _input, context) => runTcp(prepare(spec), resolver, context),
   };
 }
 
 export const tcp = createTcp();
 
-async function runTcp(spec: TcpSpec, plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
-  const line = new Lifeline(context);
-  const heard = { banner: undefined as string | undefined };
-  let ip: string | undefined;
-  let failure: ProbeFailure | undefined;
+async function runTcp(plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
+  return await runOverConnection(context, PHASES, async (line, findings) => {
+    const { spec, endpoint, guard, isPlainAtFirst } = plan;
+    const { seen } = findings;
+    const connection = await open(endpoint, routeOf(spec), line, resolver);
+    seen.ip = connection.address;
+    const now = context.clock.now();
+    const secure = async (socket: Socket) => (guard ? await guard(socket, line, seen, now) : socket);
+    const socket = isPlainAtFirst ? connection.socket : await secure(connection.socket);
+    if (spec.steps.length > 0) await converse(plan, { socket, secure }, { line, findings, clock: context.clock });
+  });
+}
+
+interface Run {
+  readonly line: Lifeline;
+  readonly findings: Findings;
+  readonly clock: Context['clock'];
+}
+
+async function converse(
+  { spec, patterns }: Prepared,
+  connection: Pick<Dialogue, 'socket' | 'secure'>,
+  { line, findings, clock }: Run,
+): Promise<void> {
+  line.enter('processing');
+  const heard: Heard = { banner: undefined, isUnmet: false };
+  const ear = new Ear(heard, line);
+  ear.attach(connection.socket);
+  const pattern = (source: string) => {
+    const known = patterns.get(source) ?? RE2JS.compile(source, RE2JS.MULTILINE);
+    patterns.set(source, known);
+    return known;
+  };
+  const dialogue: Dialogue = { ...connection, ear, line, pattern, observed: undefined };
   try {
-    const connection = await open(plan.endpoint, routeOf(spec), line, resolver);
-    ip = connection.address;
-    if (plan.steps.length > 0) await converse(connection.socket, plan.steps, heard, line);
-  } catch (error) {
-    if (!(error instanceof ProbeFailure)) throw error;
-    failure = error;
+    await runSteps(spec.steps, tcpVerbs, dialogue, { clock, memory: createMemory(spec.secrets) });
   } finally {
-    line.close();
+    const { banner, isUnmet: expect_failed } = heard;
+    Object.assign(findings.fields, { banner, expect_failed, observed: dialogue.observed });
   }
-  const { resolve_ms, connect_ms, processing_ms } = line.phases;
-  const fields = { phases: { resolve_ms, connect_ms, processing_ms }, banner: heard.banner, ip };
-  return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
 }
 
 const ADDRESS = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/;
@@ -115,8 +175,4 @@ function isAddress(text: string): boolean {
 function endpointOf(spec: TcpSpec): Endpoint {
   const match = ADDRESS.exec(spec.address ?? '');
   return { host: asciiHost(match?.[1] ?? match?.[2] ?? spec.host ?? ''), port: Number(match?.[3] ?? spec.port) };
-}
-
-function compileStep(step: TcpSpec['steps'][number]): Step {
-  return 'send' in step ? step : { expect: RE2JS.compile(step.expect, RE2JS.MULTILINE), source: step.expect };
 }

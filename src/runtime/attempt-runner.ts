@@ -7,12 +7,12 @@ import { RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Incident, Plan, Resource } from '../model.ts';
 import type { ActionInput, ActionOutput, Clock } from '../ports.ts';
-import { evaluateCondition } from './action-conditions.ts';
 import type { ActionRunner } from './action-runner.ts';
 import type { AttemptRequest, Intent } from './attempt-intent.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import type { Lock } from './attempt-locks.ts';
 import { storeAway } from './plan-facts.ts';
+import { evaluateCondition } from './spec-conditions.ts';
 import type { Verification } from './verification.ts';
 
 export interface AttemptRunnerParts {

@@ -7,6 +7,7 @@ import { failpoint } from '../failpoint.ts';
 import type { Observation, Probe, UnknownCause } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
 import { giveUp } from './give-up.ts';
+import { evaluateCondition } from './spec-conditions.ts';
 import type { Stall, StallMonitor } from './stall-monitor.ts';
 
 export interface RunnerParts {
@@ -103,18 +104,12 @@ async function runType(
     const folder = resolve(parts.home(), dirname(probe.location.file));
     const type = probeTypes[probe.type];
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
-    return await Promise.race([
-      type.run(
-        probe.spec,
-        {
-          ...{ probe: probe.name, reads, folder, heartbeat },
-          ...(probe.module && { module: probe.module }),
-          ...(probe.manifest && { manifest: probe.manifest }),
-        },
-        context,
-      ),
-      given.promise,
-    ]);
+    const input: ProbeInput = {
+      ...{ probe: probe.name, reads, folder, heartbeat, evaluate: evaluateCondition },
+      ...(probe.module && { module: probe.module }),
+      ...(probe.manifest && { manifest: probe.manifest }),
+    };
+    return await Promise.race([type.run(probe.spec, input, context), given.promise]);
   } catch (error) {
     if (error instanceof RetryableError) {
       log.debug('probe_not_run', { probe: probe.name, error });

@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { onTestFinished } from 'vitest';
 import type { z } from 'zod';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeType } from '../../src/ports.ts';
+import { evaluateCondition } from '../../src/runtime/spec-conditions.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 const clock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
@@ -36,6 +37,7 @@ export async function probe<Spec extends z.ZodType>(
   };
   const input: ProbeInput = {
     probe: 'test',
+    evaluate: evaluateCondition,
     heartbeat: () => Promise.reject(new Error('a network probe has no heartbeat')),
     ...(options.reads && { reads: options.reads }),
   };

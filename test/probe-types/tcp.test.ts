@@ -12,7 +12,7 @@ describe('a connection', () => {
     const output = await ask({ host: '127.0.0.1', port: server.port });
     expect(output).toMatchObject({ reason: 'ok', fields: { ip: '127.0.0.1', banner: undefined } });
     const phases = output.fields['phases'] as Record<string, number>;
-    expect(Object.keys(phases)).toEqual(['resolve_ms', 'connect_ms', 'processing_ms']);
+    expect(Object.keys(phases)).toEqual(['resolve_ms', 'connect_ms', 'tls_ms', 'processing_ms']);
     expect(phases['connect_ms']).toBeGreaterThan(0);
     await server.drained();
   });
