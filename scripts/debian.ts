@@ -24,6 +24,7 @@ const CERTIFICATES = [
   'probe-types/redis',
   'probe-types/prometheus',
   'probe-types/tcp-steps',
+  'probe-types/steps-leaks',
   'probe-types/http-steps',
   'probe-types/recipes',
   'papertrail/shipper',

@@ -6,7 +6,7 @@ export interface CookieJar {
   cookiesFor(place: Place): string | undefined;
   /** Takes the `Set-Cookie` headers of an answer from this place. */
   store(place: Place, headers: readonly string[], now: number): void;
-  /** The value of the newest cookie of a name. */
+  /** The value of the youngest cookie of a name. */
   read(name: string): string | undefined;
 }
 
@@ -44,8 +44,7 @@ export function createCookieJar(conceal: (value: string) => void): CookieJar {
       for (const header of headers.slice(0, MAX_COOKIES)) {
         const set = parseCookie(header, place, now);
         if (!set) continue;
-        const others = cookies.filter((cookie) => !isSame(cookie, set.cookie));
-        cookies = set.hasEnded ? others : [...others, set.cookie].slice(-MAX_COOKIES);
+        cookies = set.hasEnded ? without(cookies, set.cookie) : withCookie(cookies, set.cookie);
         conceal(set.cookie.value);
       }
     },
@@ -59,6 +58,16 @@ function fits({ domain, isHostOnly, path, isSecure }: Cookie, place: Place): boo
   if (host !== domain && (isHostOnly || !isBelow(host, domain))) return false;
   const asked = pathOf(place);
   return asked === path || (asked.startsWith(path) && (path.endsWith('/') || asked[path.length] === '/'));
+}
+
+function without(cookies: readonly Cookie[], ended: Cookie): readonly Cookie[] {
+  return cookies.filter((cookie) => !isSame(cookie, ended));
+}
+
+/** In the place of the one that it replaces, or else behind all others. */
+function withCookie(cookies: readonly Cookie[], set: Cookie): readonly Cookie[] {
+  if (!cookies.some((cookie) => isSame(cookie, set))) return [...cookies, set].slice(-MAX_COOKIES);
+  return cookies.map((cookie) => (isSame(cookie, set) ? set : cookie));
 }
 
 function isSame(one: Cookie, other: Cookie): boolean {

@@ -111,9 +111,10 @@ interface SpecWithRequests {
   readonly secrets?: unknown;
 }
 
-/** For `superRefine` of the spec around. */
+/** For `superRefine` of the spec around; it waits until nothing else is wrong. */
 export function checkRequests(spec: SpecWithRequests, context: z.RefinementCtx): void {
   const add = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+  if (context.issues.length > 0) return;
   if (spec.steps === undefined) {
     if (spec.secrets !== undefined) add(['secrets'], 'has a meaning with "steps" alone');
     return;

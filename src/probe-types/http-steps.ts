@@ -49,7 +49,7 @@ const request: Verb<Visitor, typeof requestGrammar.option> = {
     const fields = toFields(sighting, line, undefined);
     const saved = memory.values();
     judge(option, { ...fields, latency_ms: clock.monotonic() - startedAt, saved }, visitor, memory);
-    for (const [name, source] of Object.entries(option.save)) memory.save(name, valueOf(source, fields, visitor.jar));
+    for (const [name, source] of Object.entries(option.save)) memory.save(name, valueFrom(source, fields, visitor.jar));
   },
 };
 
@@ -96,7 +96,7 @@ function judge({ expect }: StepRequest, answer: Fields, { evaluate }: Visitor, {
   throw new ProbeFailure(failed.reason, `${failed.source} (${detail})`);
 }
 
-function valueOf({ json, header, cookie, body }: ValueSource, fields: Fields, jar: CookieJar): string {
+function valueFrom({ json, header, cookie, body }: ValueSource, fields: Fields, jar: CookieJar): string {
   if (json !== undefined) return scalar(fields['json'], json);
   if (body !== undefined) return groupOf(String(fields['body'] ?? ''), body);
   if (cookie !== undefined) return present(jar.read(cookie), `there is no cookie ${cookie}`);

@@ -25,13 +25,11 @@ const PHASES = {
   transfer: 'Headers until the answer is complete',
 };
 
-const shared = httpSpec.pick({ auth: true, headers: true, tls: true, proxy: true, ip_protocol: true, resolver: true });
+const { url, auth, headers, tls, proxy, ip_protocol, resolver } = httpSpec.shape;
 const prometheusSpec = z.strictObject({
-  url: httpSpec.shape.url.describe(
-    'Where Prometheus is, such as http://127.0.0.1:9090; /api/v1/query is put behind it',
-  ),
+  url: url.describe('Where Prometheus is, such as http://127.0.0.1:9090; /api/v1/query is put behind it'),
   query: z.string().min(1).describe('PromQL, evaluated at the present moment'),
-  ...shared.shape,
+  ...{ auth, headers, tls, proxy, ip_protocol, resolver },
 });
 type PrometheusSpec = z.output<typeof prometheusSpec>;
 

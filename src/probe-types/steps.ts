@@ -64,9 +64,13 @@ export interface SpecWithSteps {
   readonly secrets?: Readonly<Record<string, string>> | undefined;
 }
 
-/** For `superRefine` of a spec with `steps` and perhaps `secrets`: a value that a step names is there when it runs. */
+/**
+ * For `superRefine` of a spec with `steps` and perhaps `secrets`: a value that a step names is there when it runs. It waits
+ * until nothing else is wrong.
+ */
 export function checkSteps(verbs: readonly VerbGrammar[]) {
   return ({ steps = [], secrets = {} }: SpecWithSteps, context: z.RefinementCtx): void => {
+    if (context.issues.length > 0) return;
     const known = new Set(Object.keys(secrets));
     for (const [index, step] of steps.entries()) {
       const { verb, option } = chosenVerb(step, verbs);

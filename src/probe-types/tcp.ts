@@ -81,6 +81,9 @@ const tcpFields: FieldDeclarations = {
   ...connectionFields(PHASES),
 };
 
+/** Without a step nothing is heard. */
+const UNHEARD = { banner: undefined, expect_failed: undefined, observed: undefined };
+
 interface Prepared {
   readonly spec: TcpSpec;
   readonly endpoint: Endpoint;
@@ -127,6 +130,7 @@ async function runTcp(plan: Prepared, resolver: NameResolver, context: Context):
   return await runOverConnection(context, PHASES, async (line, findings) => {
     const { spec, endpoint, guard, isPlainAtFirst } = plan;
     const { seen } = findings;
+    Object.assign(findings.fields, UNHEARD);
     const connection = await open(endpoint, routeOf(spec), line, resolver);
     seen.ip = connection.address;
     const now = context.clock.now();

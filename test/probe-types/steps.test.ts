@@ -36,7 +36,7 @@ describe('a definition', () => {
       'probes/a.yaml:8:39: unknown key "auht" (did you mean "auth"?)',
     ],
     ['        - expect: "("\n', 'is not a regular expression of RE2'],
-    ['        - send_hex: 0x00\n', '"send_hex" is not hexadecimal; write pairs of digits: "00 ff"'],
+    ['        - send_hex: "0x00"\n', '"send_hex" is not hexadecimal; write pairs of digits: "00 ff"'],
     ['        - starttls: no\n', 'probes/a.yaml:8:21: "starttls" must be true'],
     ['        - starttls: true\n        - starttls: true\n', '"steps" may have "starttls" once'],
     ['        - observe: { probe: a }\n', 'the key "probe" must be letters, digits and "_", and free'],
