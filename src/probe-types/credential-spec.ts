@@ -3,14 +3,13 @@ import { validateHeaderName } from 'node:http';
 import { z } from 'zod';
 import { httpUrl, optionalSecret } from '../shared/http-options.ts';
 import { duration, secret } from '../spec.ts';
+import { routeOptions } from './connection.ts';
 import type { Provider } from './credential-answer.ts';
 import { keyProblem } from './credential-keys.ts';
 import { type ProviderName, providers } from './credential-providers.ts';
 import { httpSpec } from './http-spec.ts';
 
 const NAMES = [...(Object.keys(providers) as ProviderName[]), 'jwt'] as const;
-
-const shared = httpSpec.pick({ tls: true, proxy: true, ip_protocol: true, resolver: true });
 
 /** What only one provider takes. */
 const ONLY = {
@@ -63,7 +62,9 @@ const options = z.strictObject({
   issuer: z.string().min(1).optional().describe('Who must have issued it'),
   audience: z.string().min(1).optional().describe('For whom it must be'),
   leeway: duration().prefault('5s').describe('How far the clocks of who signs and who checks may differ'),
-  ...shared.shape,
+  tls: httpSpec.shape.tls,
+  proxy: httpSpec.shape.proxy,
+  ...routeOptions,
 });
 
 export const credentialSpec = options.superRefine(checkTogether);
