@@ -100,6 +100,8 @@ export interface ProbeInput {
   readonly reads?: ReadonlySet<string>;
   /** Folder of the definition file: relative paths start here. Absent: the working directory. */
   readonly folder?: string;
+  /** Where a type may keep files of its own, below the home; made by whoever needs it. Absent: nowhere. */
+  readonly data?: string;
   /** The code that the definition names, for a type with a `moduleOption`. */
   readonly module?: ProbeModule;
   /** The manifest of the home, for a type with `readsManifest`. */

@@ -65,21 +65,25 @@ function examples(path: string): (readonly [name: string, text: string])[] {
 }
 
 describe('examples', () => {
-  it.each(['README.md', 'docs/healing.md', 'docs/alerts.md', 'docs/data-probes.md', 'docs/recipes.md'])(
-    '%s shows files that load',
-    async (path) => {
-      const shown = examples(path);
-      expect(shown.length).toBeGreaterThan(0);
-      // As the page stands at its end, and as it stood before a file was shown again.
-      for (const files of [shown, shown.toReversed()].map((blocks) => Object.fromEntries(blocks))) {
-        home = await createHome(files);
-        const { probes, remediations } = await loadConfiguration(home.path, { registries, environment: {} });
-        const definitions = Object.keys(files).filter((name) => name !== 'brainstem.yml');
-        expect(probes.size + remediations.size).toBe(definitions.length);
-        await home.remove();
-      }
-    },
-  );
+  it.each([
+    'README.md',
+    'docs/healing.md',
+    'docs/alerts.md',
+    'docs/data-probes.md',
+    'docs/browser.md',
+    'docs/recipes.md',
+  ])('%s shows files that load', async (path) => {
+    const shown = examples(path);
+    expect(shown.length).toBeGreaterThan(0);
+    // As the page stands at its end, and as it stood before a file was shown again.
+    for (const files of [shown, shown.toReversed()].map((blocks) => Object.fromEntries(blocks))) {
+      home = await createHome(files);
+      const { probes, remediations } = await loadConfiguration(home.path, { registries, environment: {} });
+      const definitions = Object.keys(files).filter((name) => name !== 'brainstem.yml');
+      expect(probes.size + remediations.size).toBe(definitions.length);
+      await home.remove();
+    }
+  });
 });
 
 it('docs/credentials.md shows definitions and a manifest that load', async () => {

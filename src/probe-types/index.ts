@@ -1,5 +1,6 @@
 /** Every probe type by its key in YAML. Adding one is a file beside this one and a line here. */
 import type { ProbeTypes } from '../ports.ts';
+import { createBrowserProbeType } from './browser.ts';
 import { credential } from './credential.ts';
 import { createCustomProbeType } from './custom.ts';
 import { dns } from './dns.ts';
@@ -18,6 +19,7 @@ import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 
 export const probeTypes: ProbeTypes = {
+  browser: createBrowserProbeType(),
   credential,
   dns,
   custom: createCustomProbeType(),

@@ -1,7 +1,7 @@
 /**
  * Runs one probe once: hands the spec to its type under a total deadline, and turns whatever happens into an observation.
  */
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf, RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Observation, Probe, UnknownCause } from '../model.ts';
@@ -105,7 +105,7 @@ async function runType(
     const type = probeTypes[probe.type];
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
     const input: ProbeInput = {
-      ...{ probe: probe.name, reads, folder, heartbeat, evaluate: evaluateCondition },
+      ...{ probe: probe.name, reads, folder, heartbeat, evaluate: evaluateCondition, data: join(parts.home(), 'data') },
       ...(probe.module && { module: probe.module }),
       ...(probe.manifest && { manifest: probe.manifest }),
     };

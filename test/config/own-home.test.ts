@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
 import { listHome } from '../../src/config/files.ts';
 import { homeWith, loadHome } from './homes.ts';
 
@@ -101,11 +102,11 @@ describe('.env.example', () => {
 describe('credentials.yaml', () => {
   test('names variables of .env.example alone, and marks as secret all that fill a secret', async () => {
     const { names } = await exampleEnvironment();
-    const text = await readFile(join(ROOT, 'credentials.yaml'), 'utf8');
-    const manifest = [...text.matchAll(/name: (\w+)(.*)/g)].map(([, name = '', rest = '']) => ({ name, rest }));
-    expect(manifest.filter(({ name }) => !names.includes(name))).toEqual([]);
-    const open = manifest.filter(({ name, rest }) => /TOKEN|KEY|JWT/.test(name) && !rest.includes('secret: true'));
-    expect(open).toEqual([]);
+    const { variables } = parse(await readFile(join(ROOT, 'credentials.yaml'), 'utf8')) as {
+      variables: { name: string; secret?: boolean }[];
+    };
+    expect(variables.filter(({ name }) => !names.includes(name))).toEqual([]);
+    expect(variables.filter(({ name, secret }) => /TOKEN|KEY|JWT/.test(name) && secret !== true)).toEqual([]);
   });
 });
 
