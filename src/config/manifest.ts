@@ -2,9 +2,11 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
-import type { ExpectedVariable } from '../model.ts';
+import type { ExpectedVariable, Probe } from '../model.ts';
+import type { ProbeType } from '../ports.ts';
 import { check } from './check.ts';
 import type { Environment } from './environment.ts';
+import type { PluginEntry } from './plugin-entry.ts';
 import type { Reading } from './reading.ts';
 import { filterKeys, isEmpty, nearestTree, type Tree, treeAt } from './tree.ts';
 
@@ -97,4 +99,12 @@ function reportUnset(file: Tree, problems: Reading['problems']): void {
 function stateOf(value: string | undefined, pattern: string | undefined): ExpectedVariable['state'] {
   if (value === undefined || value === '') return 'missing';
   return pattern === undefined || RE2JS.compile(pattern).matcher(value).find() ? 'set' : 'invalid';
+}
+
+/** What a probe reads of it; undefined: nothing, because of its type, or because there is none, which is reported. */
+export function manifestOf({ type, tree }: PluginEntry<ProbeType>, { manifest, problems }: Reading): Probe['manifest'] {
+  if (type.readsManifest !== true || manifest === 'broken') return undefined;
+  if (manifest !== 'none') return manifest;
+  problems.add(tree.keyLocation, `needs the manifest ${MANIFEST} in the home, and there is none`);
+  return undefined;
 }

@@ -12,7 +12,7 @@ import {
   probeDefaultsSchema,
   probeSchema,
 } from './file-schemas.ts';
-import { MANIFEST } from './manifest.ts';
+import { manifestOf } from './manifest.ts';
 import { checkMarks } from './marks.ts';
 import { moduleOf } from './modules.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
@@ -62,10 +62,8 @@ function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Readin
   const own: Level = { keys, tree };
   checkSchedule(own, problems);
   const module = plugin && moduleOf(entry, plugin, reading);
-  if (plugin?.type.readsManifest && reading.manifest === 'none') {
-    problems.add(plugin.tree.keyLocation, `needs the manifest ${MANIFEST} in the home, and there is none`);
-  }
-  return assemble({ entry, own, keys, file, defaults, plugin, module, reading });
+  const manifest = plugin && manifestOf(plugin, reading);
+  return assemble({ entry, own, keys, file, defaults, plugin, module, manifest, reading });
 }
 
 interface Parts {
@@ -76,6 +74,7 @@ interface Parts {
   readonly defaults: Defaults;
   readonly plugin: PluginEntry<ProbeType> | undefined;
   readonly module: ProbeModule | undefined;
+  readonly manifest: Probe['manifest'];
   readonly reading: Reading;
 }
 
@@ -83,8 +82,7 @@ function assemble(parts: Parts): ReadProbe {
   const { entry, keys, file, plugin } = parts;
   const { location } = entry;
   const spec = plugin?.spec;
-  const { module } = parts;
-  const manifest = manifestOf(parts);
+  const { module, manifest } = parts;
   const definition = {
     name: keys.name,
     title: keys.title ?? keys.name,
@@ -108,10 +106,6 @@ function assemble(parts: Parts): ReadProbe {
     location,
   );
   return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
-}
-
-function manifestOf({ plugin, reading }: Parts): Probe['manifest'] {
-  return plugin?.type.readsManifest && typeof reading.manifest !== 'string' ? reading.manifest : undefined;
 }
 
 /**

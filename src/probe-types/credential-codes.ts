@@ -1,16 +1,7 @@
 /** How providers tell their errors apart, and other ways of theirs that take more than a line. */
 import { z } from 'zod';
 import type { Answer } from './credential-answer.ts';
-
-/** A text somewhere within the body. */
-export function textAt({ json }: Answer, ...path: readonly string[]): string | undefined {
-  let value: unknown = json;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
-    value = (value as Record<string, unknown>)[key];
-  }
-  return typeof value === 'string' ? value : undefined;
-}
+import { textAt } from './credential-reading.ts';
 
 /** `2027-03-31 00:00:00 UTC`, or with an offset such as `+0900`. */
 export function githubTime(header: string | string[] | undefined): number | undefined {

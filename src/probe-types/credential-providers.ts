@@ -3,42 +3,12 @@
  * Adding one is a row here, and one in the test.
  */
 import { z } from 'zod';
-import type { Answer, Credential, Provider } from './credential-answer.ts';
+import type { Credential, Provider } from './credential-answer.ts';
 import { claimsOf } from './credential-claims.ts';
-import {
-  githubCode,
-  githubCovers,
-  githubTime,
-  googleCode,
-  openaiCode,
-  textAt,
-  vercelCode,
-} from './credential-codes.ts';
+import { githubCode, githubCovers, githubTime, googleCode, openaiCode, vercelCode } from './credential-codes.ts';
+import { label, listIn, name, shaped, textAt } from './credential-reading.ts';
 
 const bearer = ({ token }: Credential) => ({ Authorization: `Bearer ${token}` });
-
-/** Characters of a name that is shown. */
-const MAX_NAME = 100;
-const label = z.string().transform((text) => text.slice(0, MAX_NAME));
-const name = label.optional().catch(undefined);
-
-/** Reads a body of this shape; of another one it is no answer of the provider. */
-function shaped<Shape extends z.ZodType, Read>(shape: Shape, read: (body: z.output<Shape>, answer: Answer) => Read) {
-  return (answer: Answer): Read | undefined => {
-    const { data, success } = shape.safeParse(answer.json);
-    return success ? read(data, answer) : undefined;
-  };
-}
-
-/** `a, b, c`; undefined: no such header, so that nothing is known. */
-function listIn(header: string | string[] | undefined): readonly string[] | undefined {
-  return header === undefined
-    ? undefined
-    : String(header)
-        .split(',')
-        .map((scope) => scope.trim())
-        .filter((scope) => scope !== '');
-}
 
 const subscription = z.object({
   character_count: z.number(),

@@ -2,7 +2,6 @@
 import type { FieldDeclarations, Fields } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType, SeriesFamily } from '../ports.ts';
 import { type Answer, type Credential, type Finding, findingOf, type Provider } from './credential-answer.ts';
-import { judgeJwt, keySet } from './credential-jwt.ts';
 import { keySource } from './credential-keys.ts';
 import { type CredentialSpec, credentialSpec, providerOf } from './credential-spec.ts';
 import { ProbeFailure } from './failure.ts';
@@ -151,6 +150,8 @@ async function ask(hop: Hop, access: Access, exchange: Exchange): Promise<Answer
 async function judge(plan: Prepared, answer: Answer | undefined, now: number): Promise<Finding> {
   const { spec, provider } = plan;
   if (provider && answer) return findingOf(provider, answer, plan.credential);
+  // What checks signatures is some 8 MB, which only those pay who have a JWT.
+  const { judgeJwt, keySet } = await import('./credential-jwt.ts');
   const key = plan.key();
   if (key) return await judgeJwt(spec, key, now);
   if (answer?.status !== 200) throw new ProbeFailure('http_status', `its keys are not to be had: ${answer?.status}`);
