@@ -324,6 +324,33 @@ test('a browser that runs already is used over its DevTools, and left as it was'
   expect(await visit({ url: 'http://127.0.0.1:1', cdp: away })).toMatchObject({ reason: 'internal' });
 });
 
+test('what was typed is painted over in a picture', async () => {
+  const field = '<input id="big" style="position: fixed; inset: 0; width: 100vw; height: 100vh; font-size: 200px">';
+  const steps = [{ fill: { field: '#big', text: PASSWORD } }, { screenshot: 'typed' }];
+  const { fields } = await visit({ url: await serve(page(field)), steps });
+  const picture = await readFile(String(fields['screenshot']));
+  // A browser is what can read it.
+  const script = `const image = new Image();
+    image.onload = () => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+      const pen = canvas.getContext('2d');
+      pen.drawImage(image, 0, 0);
+      const { data } = pen.getImageData(0, 0, image.width, image.height);
+      const colours = new Set();
+      for (let at = 0; at < data.length; at += 4) colours.add([data[at], data[at + 1], data[at + 2]].join());
+      document.title = [...colours].join(' ');
+    };
+    image.src = '/picture.png';`;
+  const url = await serve((request, response) => {
+    const isPicture = request.url === '/picture.png';
+    response.setHeader('content-type', isPicture ? 'image/png' : 'text/html');
+    response.end(isPicture ? picture : page(`<script>${script}</script>`, ''));
+  });
+  expect((await visit({ url, steps: [{ expect: { title: ',' } }], patience: '20s' })).fields['title']).toBe(
+    '255,0,255',
+  );
+});
+
 test('pictures are few, the newest ones', async () => {
   const folder = join(data, 'bounded');
   const file = join(data, 'one.png');
