@@ -17,7 +17,7 @@ RUN apt-get update \
 WORKDIR /opt/brainstem
 COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
-COPY package.json brainstem.yml ./
+COPY package.json brainstem.yml credentials.yaml ./
 COPY schema schema
 COPY probes probes
 COPY remediations remediations

@@ -59,7 +59,7 @@ const PARTS: readonly Part[] = [
     provides: '/usr/sbin/dnsmasq',
     suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
   },
-  { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look'] },
+  { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look', 'probe-types/browser'] },
   {
     package: 'faketime',
     provides: '/usr/bin/faketime',

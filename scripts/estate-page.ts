@@ -34,7 +34,7 @@ export async function estatePage(root: string): Promise<string> {
 async function loadWithNothingSet(root: string): Promise<Configuration> {
   const home = await mkdtemp(join(tmpdir(), 'brainstem-estate-'));
   try {
-    for (const name of ['brainstem.yml', 'probes', 'remediations']) {
+    for (const name of ['brainstem.yml', 'credentials.yaml', 'probes', 'remediations']) {
       await cp(join(root, name), join(home, name), { recursive: true });
     }
     return await loadConfiguration(home, { registries, environment: {} });

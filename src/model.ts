@@ -68,6 +68,20 @@ export interface Probe {
   readonly location: SourceLocation;
   /** The code of a probe type that runs some. */
   readonly module?: ProbeModule;
+  /** The home's manifest, for a probe type that reads it. */
+  readonly manifest?: readonly ExpectedVariable[];
+}
+
+/** One variable of a home's manifest, as it stood when the configuration was read. Its value is not in here. */
+export interface ExpectedVariable {
+  readonly name: string;
+  readonly owner?: string;
+  readonly neededBy: readonly string[];
+  /** How to renew it, in words or as a place to read on. */
+  readonly rotate?: string;
+  /** Not set is *missing* then; else it may be left out. */
+  readonly required: boolean;
+  readonly state: 'set' | 'missing' | 'invalid';
 }
 
 /** A module of the home, as it was when the configuration was read. */
@@ -334,8 +348,11 @@ export const REASONS = [
 ] as const;
 export type Reason = (typeof REASONS)[number];
 
-/** Why a run says nothing about its target. `internal` is a bug in the probe; the others are our own trouble. */
-export type UnknownCause = 'internal' | 'paused_process' | 'blind' | 'suspect';
+/**
+ * Why a run says nothing about its target. `internal` is a bug in the probe; `witness_away`: who would have told about the
+ * target (the provider of a credential) did not; the others are our own trouble.
+ */
+export type UnknownCause = 'internal' | 'witness_away' | 'paused_process' | 'blind' | 'suspect';
 
 /** What one run of a probe saw. A target that is down is an observation, never an exception. */
 export interface Observation {

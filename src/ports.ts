@@ -11,6 +11,7 @@ import type {
   CheckCause,
   ConditionResult,
   Configuration,
+  ExpectedVariable,
   FieldDeclarations,
   Fields,
   Heartbeat,
@@ -32,6 +33,7 @@ import type {
   Silence,
   TimelineEntry,
   Transition,
+  UnknownCause,
   Verdict,
 } from './model.ts';
 
@@ -100,8 +102,12 @@ export interface ProbeInput {
   readonly reads?: ReadonlySet<string>;
   /** Folder of the definition file: relative paths start here. Absent: the working directory. */
   readonly folder?: string;
+  /** Where a type may keep files of its own, below the home; made by whoever needs it. Absent: nowhere. */
+  readonly data?: string;
   /** The code that the definition names, for a type with a `moduleOption`. */
   readonly module?: ProbeModule;
+  /** The manifest of the home, for a type with `readsManifest`. */
+  readonly manifest?: readonly ExpectedVariable[];
   /** Absent: nobody decides conditions, and a type whose spec has some cannot run. */
   readonly evaluate?: EvaluateCondition;
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
@@ -125,6 +131,8 @@ export interface ProbeOutput {
   /** Wall clock at which this answer turns by the passing of time alone: asked again then, whatever the interval. */
   readonly turnsAt?: number;
   readonly intervention?: Intervention;
+  /** Who would have told about the target did not, and `reason` says why: the target is *unknown*, neither fine nor failing. */
+  readonly unknown?: Extract<UnknownCause, 'witness_away'>;
 }
 
 /** One Prometheus family that a probe type contributes; the labels `probe` and `instance` are added by the exposition. */
@@ -159,6 +167,8 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
   /** The option that names a module of the home. Its fields are those of the probe, and its code belongs to the revision. */
   readonly moduleOption?: string;
+  /** It is about the manifest of the home, which belongs to the revision. */
+  readonly readsManifest?: true;
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /**

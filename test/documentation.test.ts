@@ -65,21 +65,34 @@ function examples(path: string): (readonly [name: string, text: string])[] {
 }
 
 describe('examples', () => {
-  it.each(['README.md', 'docs/healing.md', 'docs/alerts.md', 'docs/data-probes.md', 'docs/recipes.md'])(
-    '%s shows files that load',
-    async (path) => {
-      const shown = examples(path);
-      expect(shown.length).toBeGreaterThan(0);
-      // As the page stands at its end, and as it stood before a file was shown again.
-      for (const files of [shown, shown.toReversed()].map((blocks) => Object.fromEntries(blocks))) {
-        home = await createHome(files);
-        const { probes, remediations } = await loadConfiguration(home.path, { registries, environment: {} });
-        const definitions = Object.keys(files).filter((name) => name !== 'brainstem.yml');
-        expect(probes.size + remediations.size).toBe(definitions.length);
-        await home.remove();
-      }
-    },
-  );
+  it.each([
+    'README.md',
+    'docs/healing.md',
+    'docs/alerts.md',
+    'docs/data-probes.md',
+    'docs/browser.md',
+    'docs/recipes.md',
+  ])('%s shows files that load', async (path) => {
+    const shown = examples(path);
+    expect(shown.length).toBeGreaterThan(0);
+    // As the page stands at its end, and as it stood before a file was shown again.
+    for (const files of [shown, shown.toReversed()].map((blocks) => Object.fromEntries(blocks))) {
+      home = await createHome(files);
+      const { probes, remediations } = await loadConfiguration(home.path, { registries, environment: {} });
+      const definitions = Object.keys(files).filter((name) => name !== 'brainstem.yml');
+      expect(probes.size + remediations.size).toBe(definitions.length);
+      await home.remove();
+    }
+  });
+});
+
+it('docs/credentials.md shows definitions and a manifest that load', async () => {
+  const [, manifest = ''] =
+    /```yaml\n# yaml-language-server: \S+\n([\s\S]*?)```/.exec(page('docs/credentials.md')) ?? [];
+  home = await createHome({ ...Object.fromEntries(examples('docs/credentials.md')), 'credentials.yaml': manifest });
+  const { probes } = await loadConfiguration(home.path, { registries, environment: {} });
+  expect([...probes.keys()].toSorted()).toEqual(['github-token', 'session-token', 'variables']);
+  expect(probes.get('variables')?.manifest).toHaveLength(2);
 });
 
 describe('tables', () => {

@@ -5,7 +5,7 @@ import { registries } from '../registries.ts';
 import type { CliIo } from './io.ts';
 
 export interface SchemaArguments {
-  /** `brainstem`, `probes` or `remediations`. Absent: all three, by name. */
+  /** `brainstem`, `probes`, `remediations` or `credentials`. Absent: all of them, by name. */
   readonly name?: string;
 }
 

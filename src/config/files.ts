@@ -36,11 +36,14 @@ export async function listHome(home: string, problems?: Problems): Promise<HomeF
   };
 }
 
+/** Files of a home that stand alone, each of which may be missing. */
+const OWN_FILES = ['brainstem.yml', 'blackbox.yml', 'credentials.yaml', '.env'];
+
 /** Hash over the names and contents of every file that a configuration depends on. */
 export async function hashHome(home: string): Promise<string> {
   const { probes, remediations, modules, parts } = await listHome(home);
   const hash = createHash('sha256');
-  for (const file of ['brainstem.yml', 'blackbox.yml', '.env', ...probes, ...remediations, ...modules, ...parts]) {
+  for (const file of [...OWN_FILES, ...probes, ...remediations, ...modules, ...parts]) {
     const content = await readIfThere(join(home, file));
     hash.update(JSON.stringify([file, content?.length ?? null])).update(content ?? '');
   }

@@ -8,11 +8,12 @@ import {
   probeSchema,
   remediationSchema,
 } from './file-schemas.ts';
+import { manifestSchema } from './manifest.ts';
 import type { Typed } from './plugin-entry.ts';
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
-export const SCHEMA_NAMES = ['brainstem', 'probes', 'remediations'] as const;
+export const SCHEMA_NAMES = ['brainstem', 'probes', 'remediations', 'credentials'] as const;
 export type SchemaName = (typeof SCHEMA_NAMES)[number];
 
 /** A text that holds a substitution, accepted wherever another kind of value is wanted. */
@@ -34,6 +35,7 @@ export function fileSchemas(registries: Registries): Readonly<Record<SchemaName,
       properties: { remediations: { type: ['array', 'null'], items: remediationEntry(registries) } },
       additionalProperties: false,
     }),
+    credentials: file('credentials.yaml', toJson(manifestSchema)),
   };
 }
 

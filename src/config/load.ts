@@ -8,6 +8,7 @@ import { createRedactor } from '../redact.ts';
 import { readBlackbox, readModules } from './blackbox.ts';
 import { createLookup, type Environment, readEnvironment } from './environment.ts';
 import { type HomeFiles, listHome, readText } from './files.ts';
+import { MANIFEST, readManifest } from './manifest.ts';
 import { loadModules, NO_MODULES } from './modules.ts';
 import { type ReadProbe, readProbes } from './probes.ts';
 import { Problems } from './problems.ts';
@@ -37,9 +38,11 @@ export async function loadConfiguration(home: string, options: LoadOptions): Pro
   const problems = new Problems();
   await checkHome(root, problems);
   const files = await listHome(root, problems);
-  const { trees, modules, complete } = await readTrees(root, files, options, problems);
-  const reading = newReading(options.registries, problems, modules);
-  for (const tree of trees.values()) reading.secrets.addTree(tree);
+  const { trees, modules, variables, hasManifest, complete } = await readTrees(root, files, options, problems);
+  const fresh = newReading(options.registries, problems, modules);
+  for (const tree of trees.values()) fresh.secrets.addTree(tree);
+  const manifest = hasManifest ? readManifest(trees.get(MANIFEST), variables, fresh) : 'none';
+  const reading: Reading = { ...fresh, manifest };
   const settings = readSettings(trees.get(BRAINSTEM), root, reading);
   const definitions = readDefinitions(files, trees, settings, reading);
   const blackbox = readModules(await readBlackbox(root, problems), reading);
@@ -67,7 +70,7 @@ function withoutSecrets(problems: readonly Problem[], secrets: readonly string[]
 
 function newReading(registries: Registries, problems: Problems, modules = NO_MODULES): Reading {
   const names = { probes: new Map(), remediations: new Map(), notifiers: new Map() };
-  return { registries, problems, secrets: new Secrets(), modules, names };
+  return { registries, problems, secrets: new Secrets(), modules, manifest: 'none', names };
 }
 
 async function checkHome(home: string, problems: Problems): Promise<void> {
@@ -83,18 +86,20 @@ const NO_FILES: HomeFiles = { probes: [], remediations: [], modules: [], parts: 
 interface Trees {
   readonly trees: ReadonlyMap<string, Tree>;
   readonly modules: Modules;
+  readonly variables: Environment;
+  readonly hasManifest: boolean;
   /** False: a file could not be read at all, so that what it defines seems to be missing. */
   readonly complete: boolean;
 }
 
-/** brainstem.yml and all definitions; what a module defines is a tree as well. */
+/** brainstem.yml, the manifest and all definitions; what a module defines is a tree as well. */
 async function readTrees(
   home: string,
   files: HomeFiles,
   { environment }: LoadOptions,
   problems: Problems,
 ): Promise<Trees> {
-  const texts = await readTexts(home, [BRAINSTEM, ...files.probes, ...files.remediations], problems);
+  const texts = await readTexts(home, [BRAINSTEM, MANIFEST, ...files.probes, ...files.remediations], problems);
   const modules = await readTexts(home, files.modules, problems);
   const variables = await readEnvironment(home, environment, problems);
   const secretFiles = new Set([...texts.values(), ...modules.values()].flatMap(referencedFiles));
@@ -107,10 +112,11 @@ async function readTrees(
     if (tree !== undefined) trees.set(file, tree);
     else complete &&= problems.count === before;
   }
-  if (modules.size === 0) return { trees, modules: NO_MODULES, complete };
+  const read = { trees, variables, hasManifest: texts.has(MANIFEST) };
+  if (modules.size === 0) return { ...read, modules: NO_MODULES, complete };
   const code = await loadModules(modules, { root: home, files, environment, lookup, problems });
   for (const [file, tree] of code.trees) trees.set(file, tree);
-  return { trees, modules: code.modules, complete: complete && code.modules.broken.size === 0 };
+  return { ...read, modules: code.modules, complete: complete && code.modules.broken.size === 0 };
 }
 
 async function readTexts(

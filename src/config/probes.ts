@@ -12,6 +12,7 @@ import {
   probeDefaultsSchema,
   probeSchema,
 } from './file-schemas.ts';
+import { manifestOf } from './manifest.ts';
 import { checkMarks } from './marks.ts';
 import { moduleOf } from './modules.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
@@ -61,7 +62,8 @@ function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Readin
   const own: Level = { keys, tree };
   checkSchedule(own, problems);
   const module = plugin && moduleOf(entry, plugin, reading);
-  return assemble({ entry, own, keys, file, defaults, plugin, module, reading });
+  const manifest = plugin && manifestOf(plugin, reading);
+  return assemble({ entry, own, keys, file, defaults, plugin, module, manifest, reading });
 }
 
 interface Parts {
@@ -72,6 +74,7 @@ interface Parts {
   readonly defaults: Defaults;
   readonly plugin: PluginEntry<ProbeType> | undefined;
   readonly module: ProbeModule | undefined;
+  readonly manifest: Probe['manifest'];
   readonly reading: Reading;
 }
 
@@ -79,7 +82,7 @@ function assemble(parts: Parts): ReadProbe {
   const { entry, keys, file, plugin } = parts;
   const { location } = entry;
   const spec = plugin?.spec;
-  const { module } = parts;
+  const { module, manifest } = parts;
   const definition = {
     name: keys.name,
     title: keys.title ?? keys.name,
@@ -94,9 +97,14 @@ function assemble(parts: Parts): ReadProbe {
     unset: unsetOf(parts),
   };
   const code = module === undefined ? [] : [module.revision];
-  const revision = revisionOf([withSources(definition), ...code]);
+  const revision = revisionOf([withSources(definition), ...code, ...(manifest ?? [])]);
   const targetRevision = revisionOf([definition.type, spec, ...code]);
-  const probe = compact({ ...definition, ...(module && { module }) }, revision, targetRevision, location);
+  const probe = compact(
+    { ...definition, ...(module && { module }), ...(manifest && { manifest }) },
+    revision,
+    targetRevision,
+    location,
+  );
   return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
 }
 
@@ -110,7 +118,7 @@ function compact(
   targetRevision: string,
   location: SourceLocation,
 ): Probe {
-  const { retryEveryMs, notify, runbook, module } = definition;
+  const { retryEveryMs, notify, runbook, module, manifest } = definition;
   const probe: { -readonly [Key in keyof Probe]: Probe[Key] } = {
     name: definition.name,
     title: definition.title,
@@ -141,6 +149,7 @@ function compact(
   if (notify !== undefined) probe.notify = notify;
   if (runbook !== undefined) probe.runbook = runbook;
   if (module !== undefined) probe.module = module;
+  if (manifest !== undefined) probe.manifest = manifest;
   return probe;
 }
 

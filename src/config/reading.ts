@@ -1,5 +1,5 @@
 /** What the readers of all definitions share while one home is loaded. */
-import type { ProbeModule, SourceLocation } from '../model.ts';
+import type { ExpectedVariable, ProbeModule, SourceLocation } from '../model.ts';
 import type { Registries } from '../ports.ts';
 import type { Problems } from './problems.ts';
 import type { Secrets } from './secrets.ts';
@@ -11,6 +11,8 @@ export interface Reading {
   readonly problems: Problems;
   readonly secrets: Secrets;
   readonly modules: Modules;
+  /** `broken` was reported. */
+  readonly manifest: readonly ExpectedVariable[] | 'none' | 'broken';
   /** Every name that was written, also of entries that are invalid otherwise: a reference to one is no second error. */
   readonly names: { readonly probes: Names; readonly remediations: Names; readonly notifiers: Names };
 }

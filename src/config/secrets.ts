@@ -1,4 +1,4 @@
-/** Collects the values that must appear nowhere: secret fields, userinfo of URLs, contents of `${file:…}`. */
+/** Collects the values that must appear nowhere: secret fields, userinfo of URLs, contents of `${file:…}`, secret variables. */
 import type { z } from 'zod';
 import type { Problem, SourceLocation } from '../model.ts';
 import { isSecretAt } from './schema-walk.ts';
@@ -33,7 +33,7 @@ export class Secrets {
     for (const [key, child] of tree.children) this.addSpec(schema, child, [...path, key]);
   }
 
-  /** What was read of a file that only holds it. */
+  /** What is secret although no schema says so: what a file of secrets holds, what the manifest marks. */
   addText(text: string, location: SourceLocation): void {
     if (text !== '') this.#add(text, location);
   }

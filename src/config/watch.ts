@@ -115,10 +115,10 @@ class ContentWatch {
   }
 }
 
-/** The home itself, its two files, and its two folders with all that is in them; never data/ or node_modules/. `..data` is what a ConfigMap swaps. */
+/** The home itself, its three files, and its two folders with all that is in them; never data/ or node_modules/. `..data` is what a ConfigMap swaps. */
 function isOurs(home: string, path: string): boolean {
   const [first, ...rest] = relative(home, join(path)).split(sep);
   if (first === '' || first === undefined) return true;
   if (first === 'probes' || first === 'remediations') return !rest.includes('node_modules');
-  return first === 'brainstem.yml' || first === '.env' || first.startsWith('..');
+  return first === 'brainstem.yml' || first === 'credentials.yaml' || first === '.env' || first.startsWith('..');
 }

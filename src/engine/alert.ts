@@ -109,7 +109,7 @@ function quiet({ quietUntil }: AlertFacts): string {
   return ` (it changes often: how it goes on is told from ${new Date(quietUntil).toISOString().slice(11, 16)} UTC on)`;
 }
 
-/** `internal` is the reason of a probe that is broken: what its target does is not known. */
+/** `internal` is the reason of a probe that cannot tell: what its target does is not known. */
 function stateOf({ degraded, reason }: Incident): string {
   if (!degraded) return 'down';
   return reason === 'internal' ? 'not known' : 'degraded';

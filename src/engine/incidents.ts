@@ -37,8 +37,10 @@ export function incidentChange(facts: ChangeFacts): IncidentChange | undefined {
   if (to === 'up') return open && resolved(open, facts);
   if (to === 'down') return open ? worsened(open, facts) : opened(facts, facts.probe.severity, false);
   if (to === 'degraded') return open ? lowered(open, facts) : opened(facts, atMostWarning(facts.probe.severity), true);
-  // A broken probe says nothing about its target: it warns, never heals, and never resolves what is open.
-  if (to === 'unknown') return open ? undefined : opened(facts, atMostWarning(facts.probe.severity), true);
+  // A probe that cannot tell says nothing about its target: it warns, never heals, and never resolves what is open.
+  // The reason says that it is not known; what kept it from us stands in the cause.
+  if (to === 'unknown')
+    return open ? undefined : opened({ ...facts, reason: 'internal' }, atMostWarning(facts.probe.severity), true);
   return undefined;
 }
 

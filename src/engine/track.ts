@@ -27,9 +27,14 @@ export function freshState(probe: string, targetRevision: string, now: number): 
   return { probe, state: 'unknown', since: now, streaks: NO_STREAKS, targetRevision };
 }
 
+/** *Unknown* for what we suffered ourselves: it counts neither for nor against anything, and we tell of it elsewhere. */
+export function isOurTrouble({ kind, unknown }: Verdict): boolean {
+  return kind === 'unknown' && unknown !== 'internal' && unknown !== 'witness_away';
+}
+
 /** One verdict further. An *unknown* of our own making (paused, blind, suspect) leaves everything as it was. */
 export function track(state: ProbeState, verdict: Verdict, thresholds: Thresholds, now: number): Tracked {
-  if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') return { state, confirming: isConfirming(state) };
+  if (isOurTrouble(verdict)) return { state, confirming: isConfirming(state) };
   const streaks = nextStreaks(state, verdict);
   const to = nextName(state.state, verdict, streaks, thresholds);
   if (to === state.state && !breaks(state, streaks, thresholds)) {
@@ -40,7 +45,7 @@ export function track(state: ProbeState, verdict: Verdict, thresholds: Threshold
   return { state: next, change: { from: state.state, to }, confirming: isConfirming(next) };
 }
 
-/** A probe that was never judged and is broken goes from *unknown* to *unknown*, yet that must be told. */
+/** A probe that was never judged and cannot tell goes from *unknown* to *unknown*, yet that must be told. */
 function breaks(before: ProbeState, { internal }: Streaks, { failAfter }: Thresholds): boolean {
   return before.state === 'unknown' && internal >= failAfter && before.streaks.internal < failAfter;
 }
@@ -52,7 +57,7 @@ export function withoutPasses(state: ProbeState): ProbeState {
 
 function nextStreaks(state: ProbeState, verdict: Verdict): Streaks {
   const { passing, notFailing, failing, notPassing, internal } = state.streaks;
-  // While the state is unknown because the probe itself is broken, that count stays: it tells this state from a fresh one.
+  // While the state is unknown because the probe cannot tell, that count stays: it tells this state from a fresh one.
   const kept = state.state === 'unknown' ? internal : 0;
   switch (verdict.kind) {
     case 'pass':

@@ -114,7 +114,7 @@ function looksLikeJson(body: Body, headers: IncomingHttpHeaders): boolean {
 }
 
 /** undefined when it is not JSON, or nested so deep that whoever walks it could overflow the stack. */
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   if (depthOf(text) > MAX_JSON_DEPTH) return undefined;
   try {
     return JSON.parse(text);

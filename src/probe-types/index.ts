@@ -1,8 +1,11 @@
 /** Every probe type by its key in YAML. Adding one is a file beside this one and a line here. */
 import type { ProbeTypes } from '../ports.ts';
+import { createBrowserProbeType } from './browser.ts';
+import { credential } from './credential.ts';
 import { createCustomProbeType } from './custom.ts';
 import { dns } from './dns.ts';
 import { createDockerProbeType } from './docker.ts';
+import { environment } from './environment.ts';
 import { exec } from './exec.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
@@ -16,9 +19,12 @@ import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 
 export const probeTypes: ProbeTypes = {
+  browser: createBrowserProbeType(),
+  credential,
   dns,
   custom: createCustomProbeType(),
   docker: createDockerProbeType(),
+  environment,
   exec,
   heartbeat: createHeartbeatProbeType(),
   host: createHostProbeType(),

@@ -3,7 +3,7 @@
  * engine judges and tracks, the desk writes, and whoever acts is told afterwards.
  */
 import { judge } from '../engine/judge.ts';
-import { type Tracked, track } from '../engine/track.ts';
+import { isOurTrouble, type Tracked, track } from '../engine/track.ts';
 import { RetryableError } from '../errors.ts';
 import type { Observation, Probe, Verdict } from '../model.ts';
 import type { Clock, Log, Meter } from '../ports.ts';
@@ -126,7 +126,7 @@ export function createPipeline(parts: PipelineParts): Pipeline {
       reason: verdict.reason,
       latency_ms: observation.latencyMs,
     });
-    if (verdict.kind === 'unknown' && verdict.unknown !== 'internal') {
+    if (isOurTrouble(verdict)) {
       // What our own trouble hid may be the change that an event woke us for: ask again after `retry_every`.
       return { confirming: true };
     }

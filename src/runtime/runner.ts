@@ -1,14 +1,14 @@
 /**
  * Runs one probe once: hands the spec to its type under a total deadline, and turns whatever happens into an observation.
  */
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf, RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Observation, Probe } from '../model.ts';
+import type { Observation, Probe, UnknownCause } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
 import { giveUp } from './give-up.ts';
 import { evaluateCondition } from './spec-conditions.ts';
-import type { StallMonitor } from './stall-monitor.ts';
+import type { Stall, StallMonitor } from './stall-monitor.ts';
 
 export interface RunnerParts {
   readonly probeTypes: ProbeTypes;
@@ -53,16 +53,7 @@ export function createRunner(parts: RunnerParts): Runner {
       deadlines.delete(deadline),
     );
     failpoint('observed');
-    const stall = stalls.since(began);
-    const unknown = stall
-      ? stall.kind === 'pause'
-        ? 'paused_process'
-        : 'suspect'
-      : output.reason === 'internal'
-        ? output.ours
-          ? 'suspect'
-          : 'internal'
-        : undefined;
+    const unknown = unknownCause(output, stalls.since(began));
     return {
       probe: probe.name,
       startedAt,
@@ -79,6 +70,13 @@ export function createRunner(parts: RunnerParts): Runner {
 
 /** `ours`: it says nothing about the type or its target, because we could not do what it takes. */
 type RunOutput = ProbeOutput & { readonly ours?: true };
+
+/** What we suffered ourselves comes first: a run in which we stood still says nothing, whatever it saw. */
+function unknownCause({ reason, ours, unknown }: RunOutput, stall: Stall | undefined): UnknownCause | undefined {
+  if (stall) return stall.kind === 'pause' ? 'paused_process' : 'suspect';
+  if (reason === 'internal') return ours ? 'suspect' : 'internal';
+  return unknown;
+}
 
 /**
  * An exception is a bug in the type: *internal*, logged with its stack, never a failure of the target. A RetryableError is
@@ -107,8 +105,9 @@ async function runType(
     const type = probeTypes[probe.type];
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
     const input: ProbeInput = {
-      ...{ probe: probe.name, reads, folder, heartbeat, evaluate: evaluateCondition },
+      ...{ probe: probe.name, reads, folder, heartbeat, evaluate: evaluateCondition, data: join(parts.home(), 'data') },
       ...(probe.module && { module: probe.module }),
+      ...(probe.manifest && { manifest: probe.manifest }),
     };
     return await Promise.race([type.run(probe.spec, input, context), given.promise]);
   } catch (error) {

@@ -28,7 +28,8 @@ describe('the example of', () => {
   for (const type of Object.values(registries.probeTypes)) {
     test(`the probe type ${type.name} loads`, async () => {
       const files = type.moduleOption === undefined ? {} : await shownModules();
-      expect(await problems({ ...files, 'probes/a.yaml': `probes:\n${item(type.example)}` })).toEqual([]);
+      const manifest = type.readsManifest ? { 'credentials.yaml': 'variables: []\n' } : {};
+      expect(await problems({ ...files, ...manifest, 'probes/a.yaml': `probes:\n${item(type.example)}` })).toEqual([]);
     });
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { parse } from 'yaml';
 import { listHome } from '../../src/config/files.ts';
 import { homeWith, loadHome } from './homes.ts';
 
@@ -14,7 +15,7 @@ const ROOT = join(import.meta.dirname, '../..');
 async function ownHome(): Promise<string> {
   const { probes, remediations } = await listHome(ROOT);
   const files: Record<string, string> = {};
-  for (const file of ['brainstem.yml', ...probes, ...remediations])
+  for (const file of ['brainstem.yml', 'credentials.yaml', ...probes, ...remediations])
     files[file] = await readFile(join(ROOT, file), 'utf8');
   return homeWith(files);
 }
@@ -76,6 +77,7 @@ describe('.env.example', () => {
       if (/PERIOD|GRACE|LOOK_BACK/.test(name)) return '1h';
       if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS/.test(name)) return '7';
       if (name.endsWith('PORT')) return '1234';
+      if (name === 'ENVIRONMENT_AT_LEAST') return '0.5';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
       if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
       if (name === 'PAPERTRAIL_PROTOCOL') return 'tls';
@@ -94,6 +96,17 @@ describe('.env.example', () => {
       to: [{ address: 'ana@example.com' }, { name: 'Ben', address: 'ben@example.com' }],
     });
     expect(settings.log.papertrail).toMatchObject({ host: 'value-papertrail-host', port: 1234, protocol: 'tls' });
+  });
+});
+
+describe('credentials.yaml', () => {
+  test('names variables of .env.example alone, and marks as secret all that fill a secret', async () => {
+    const { names } = await exampleEnvironment();
+    const { variables } = parse(await readFile(join(ROOT, 'credentials.yaml'), 'utf8')) as {
+      variables: { name: string; secret?: boolean }[];
+    };
+    expect(variables.filter(({ name }) => !names.includes(name))).toEqual([]);
+    expect(variables.filter(({ name, secret }) => /TOKEN|KEY|JWT/.test(name) && secret !== true)).toEqual([]);
   });
 });
 

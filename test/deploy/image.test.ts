@@ -127,7 +127,17 @@ describe.skipIf(missing !== undefined)('a container of the image', () => {
     const ls = (path: string) => docker.run('exec', 'brainstem', 'node', '-p', `fs.readdirSync('${path}').join(' ')`);
     const entries = await ls('/opt/brainstem');
     expect(entries.split(' ').sort()).toEqual(
-      ['brainstem.yml', 'data', 'dist', 'node_modules', 'package.json', 'probes', 'remediations', 'schema'].sort(),
+      [
+        'brainstem.yml',
+        'credentials.yaml',
+        'data',
+        'dist',
+        'node_modules',
+        'package.json',
+        'probes',
+        'remediations',
+        'schema',
+      ].sort(),
     );
     expect((await ls('/opt/brainstem/node_modules')).split(' ')).not.toContain('typescript');
   });

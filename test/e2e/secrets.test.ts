@@ -25,6 +25,8 @@ const CANARIES = {
   heartbeat: canary('heartbeat'),
   printed: canary('printed'),
   broken: canary('broken'),
+  credential: canary('credential'),
+  manifested: canary('manifested'),
 };
 
 /** As people would find it: itself, in a URL, in JSON, in HTML, and within base64. */
@@ -95,11 +97,23 @@ beforeAll(async () => {
         'every: 2s',
         'remediate: [{ try: [print] }]',
       ]),
+      probe(targets, 'token', [
+        `credential: { provider: http, url: "${url}", header: X-Api-Key, token: "\${CREDENTIAL}" }`,
+        'fail_after: 1',
+      ]),
+      // No option of its own says that this is a secret: the manifest does.
+      probe(targets, 'manifested', [
+        `exec: { argv: ["/bin/sh", "-c", "echo \${MANIFESTED}; exit 2"] }`,
+        'timeout: 2s',
+        'every: 2s',
+      ]),
+      probe(targets, 'variables', ['environment:']),
       probe(targets, 'job', [`heartbeat: { key: "\${HEARTBEAT}", period: 1h, grace: 1h }`]),
     ),
     'remediations/all.yaml': remediationsFile(
       fix(targets, 'print', 'printing', 'nothing', [`exec: { argv: ${print}, env: { CANARY: "\${file:./printed}" } }`]),
     ),
+    'credentials.yaml': 'variables: [{ name: MANIFESTED, secret: true, pattern: "^x" }]\n',
     secret: CANARIES.file,
     printed: `${CANARIES.printed}\n`,
   }));
@@ -112,6 +126,8 @@ beforeAll(async () => {
     HEADER: CANARIES.header,
     USERINFO: CANARIES.userinfo,
     HEARTBEAT: CANARIES.heartbeat,
+    CREDENTIAL: CANARIES.credential,
+    MANIFESTED: CANARIES.manifested,
     BRAINSTEM_TOKEN: CANARIES.apiToken,
     LISTEN: `127.0.0.1:${scene.port}`,
     BUS_URL: scene.alerts.receiver.url,
@@ -132,6 +148,9 @@ afterAll(async () => {
   await echo.close();
 });
 
+const HTTP = ['bearer', 'basic', 'header', 'userinfo', 'from-file', 'refused'];
+const ALL = [...HTTP, 'printing', 'token', 'manifested', 'variables', 'job'];
+
 /** Everything fails and says so, a job pings in every way, a reload fails, and people ask in vain. */
 async function provoke(): Promise<void> {
   for (const path of ['', '?secret=1', '/nonsense', '/start', '/fail', '/7']) {
@@ -146,9 +165,7 @@ async function provoke(): Promise<void> {
     async () => {
       const { incidents } = await read<{ incidents: { subject: string }[] }>('incidents?open=true');
       const subjects = new Set(incidents.map(({ subject }) => subject));
-      return ['bearer', 'basic', 'header', 'userinfo', 'from-file', 'refused', 'printing', 'job'].every((each) =>
-        subjects.has(each),
-      );
+      return ALL.every((each) => subjects.has(each));
     },
     { what: 'every probe to be down', withinMs: 25_000 },
   );
@@ -223,7 +240,17 @@ describe('a secret that the home, the environment or a file gives', () => {
     ];
     const printed = [validated, ...(await Promise.all(calls.map((argv) => brainstem(argv, environment))))];
     await scene.home.write({ 'probes/broken.yaml': '' });
-    const names = ['bearer', 'basic', 'userinfo', 'from-file', 'refused', 'printing'];
+    const names = [
+      'bearer',
+      'basic',
+      'userinfo',
+      'from-file',
+      'refused',
+      'printing',
+      'token',
+      'manifested',
+      'variables',
+    ];
     const probed = names.map((name, index) =>
       brainstem(['probe', name, ...home, ...(index % 2 === 0 ? ['--json'] : [])], environment),
     );

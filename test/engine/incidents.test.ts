@@ -73,6 +73,13 @@ describe('incident of a state change', () => {
     });
   });
 
+  it('calls a target whose witness was away not known, not degraded', () => {
+    expect(change({ to: 'unknown', reason: 'timeout' })?.incident).toMatchObject({
+      reason: 'internal',
+      degraded: true,
+    });
+  });
+
   it('keeps quiet while the page is held, and tells of a quiet success afterwards', () => {
     const held = change({ holdUntil: NOW + 60_000 });
     expect(held).toMatchObject({ incident: { paged: false, holdUntil: NOW + 60_000 } });

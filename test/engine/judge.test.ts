@@ -66,7 +66,7 @@ describe('a failed exchange', () => {
 });
 
 describe('unknown', () => {
-  test.each(['paused_process', 'blind', 'suspect', 'internal'] as const)(
+  test.each(['paused_process', 'blind', 'suspect', 'internal', 'witness_away'] as const)(
     '%s says nothing about the target',
     (unknown) => {
       const verdict = judge(

@@ -14,7 +14,7 @@ function verdict(kind: VerdictKind, unknown: UnknownCause = 'internal'): Verdict
   };
 }
 
-/** Plays letters: p pass, w warn, f fail, i internal, s suspect. Returns the state after each. */
+/** Plays letters: p pass, w warn, f fail, i internal, a witness away, s suspect. Returns the state after each. */
 function play(
   letters: string,
   from: ProbeState = freshState('web', 'r1', 0),
@@ -25,6 +25,7 @@ function play(
     f: verdict('fail'),
     i: verdict('unknown'),
     s: verdict('unknown', 'suspect'),
+    a: verdict('unknown', 'witness_away'),
   };
   let last = from;
   const states = [...letters].map((letter, index) => {
@@ -72,6 +73,13 @@ describe('tracker', () => {
 
   it('reports a broken probe after fail_after internal errors, and returns by recover_after passes', () => {
     expect(play('piiipp').states).toEqual(['up', 'up', 'up', 'unknown', 'unknown', 'up']);
+  });
+
+  it('reports a target whose witness stays away, and takes it neither for fine nor for failing', () => {
+    expect(play('pffaaa').states).toEqual(['up', 'up', 'up', 'up', 'up', 'unknown']);
+    expect(play('fffaaa').states.at(-1)).toBe('unknown');
+    expect(play('pfaffaf').states.at(-1)).toBe('down');
+    expect(play('fffpap').states.at(-1)).toBe('down');
   });
 
   it('tells of a probe that is broken from its first run on, once', () => {

@@ -51,7 +51,7 @@ const isAbout = ({ incident }: ReceivedBody, probe: string) => incident?.subject
 
 async function ownFiles(): Promise<Record<string, string>> {
   const folders = await Promise.all(['probes', 'remediations'].map(filesIn));
-  const names = ['brainstem.yml', ...folders.flat()];
+  const names = ['brainstem.yml', 'credentials.yaml', ...folders.flat()];
   const texts = await Promise.all(names.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')] as const));
   return Object.fromEntries(texts.map(([name, text]) => [name, name.startsWith('probes/') ? hastened(text) : text]));
 }

@@ -139,6 +139,38 @@ describe('a probe that is broken from its first run on', () => {
   });
 });
 
+describe('a probe whose witness is away', () => {
+  const away = { reason: 'timeout', fields: {}, error: 'the provider is silent', unknown: 'witness_away' } as const;
+
+  it('opens a warning after fail_after runs, heals nothing, and is over when the witness says that all is well', async () => {
+    house.see('web', () => away);
+    await house.start({
+      probes: [{ name: 'web', severity: 'critical', remediate: [{ rungs: [{ remediation: 'restart', tries: 1 }] }] }],
+      remediations: [{ name: 'restart' }],
+    });
+    await house.until(() => house.open('web'));
+    expect(house.open('web')).toMatchObject({
+      severity: 'warning',
+      reason: 'internal',
+      cause: 'the provider is silent',
+    });
+    await settled();
+    expect(house.acts).toEqual([]);
+    house.see('web', 'ok');
+    await house.until(() => house.kinds().includes('resolved'));
+  });
+
+  it('neither ends nor changes an incident that is open', async () => {
+    house.see('web', 'auth');
+    await house.start({ probes: [{ name: 'web' }] });
+    await house.until(() => house.open('web'));
+    const { id } = house.open('web') ?? {};
+    house.see('web', () => away);
+    await house.until(() => house.state('web') === 'unknown');
+    expect(house.open('web')).toMatchObject({ id, reason: 'auth' });
+  });
+});
+
 /** Long enough for everything that is under way to have ended. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 400));

@@ -1,0 +1,54 @@
+/** What the daemon and the process that drives a browser tell one another: one request in, lines of JSON out. */
+import type { Fields, Reason } from '../model.ts';
+import type { Step } from './steps.ts';
+
+export interface BrowserRequest {
+  readonly url: string;
+  readonly steps: readonly Step[];
+  readonly secrets: Readonly<Record<string, string>>;
+  /** A program to start, or a browser that runs already. */
+  readonly browser: { readonly executable: string; readonly sandbox: boolean } | { readonly cdp: string };
+  readonly insecure: boolean;
+  readonly screenshotOnFailure: boolean;
+  /** How long a step waits for what it needs. */
+  readonly patienceMs: number;
+  /** By then it must have answered: after that it is killed. */
+  readonly timeoutMs: number;
+  /** Where screenshots are left. */
+  readonly folder: string;
+}
+
+export interface Screenshot {
+  readonly name: string;
+  readonly file: string;
+}
+
+export type BrowserLine =
+  /** What is being done now: what a run that is killed was at. */
+  | { readonly kind: 'at'; readonly what: string }
+  | {
+      readonly kind: 'result';
+      readonly reason: Reason;
+      readonly error?: string;
+      readonly fields: Fields;
+      readonly screenshots: readonly Screenshot[];
+    };
+
+/** The last whole line of a kind. */
+export function lastLine<Kind extends BrowserLine['kind']>(
+  output: string,
+  kind: Kind,
+): Extract<BrowserLine, { kind: Kind }> | undefined {
+  const lines = output.split('\n').slice(0, -1).map(parse);
+  return lines.findLast((line): line is Extract<BrowserLine, { kind: Kind }> => line?.kind === kind);
+}
+
+function parse(line: string): BrowserLine | undefined {
+  try {
+    // Written by our own process.
+    return JSON.parse(line) as BrowserLine;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

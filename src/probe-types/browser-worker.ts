@@ -1,0 +1,174 @@
+/**
+ * The process that drives a browser for one run: a request on standard input, lines of JSON on standard output. Whatever a page
+ * or the driver does to it, the daemon ends it and all that it started.
+ */
+import { text } from 'node:stream/consumers';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { codeOf, messageOf } from '../errors.ts';
+import type { Fields } from '../model.ts';
+import { systemClock } from '../shared/system-clock.ts';
+import { failureOf } from './browser-failure.ts';
+import type { BrowserLine, BrowserRequest } from './browser-protocol.ts';
+import { browserVerbs, open, photograph, type Visit } from './browser-verbs.ts';
+import { ProbeFailure } from './failure.ts';
+import { createMemory, type Memory } from './step-memory.ts';
+import { runSteps } from './steps.ts';
+
+/** Left of the time for a picture and the answer, when the steps took all of theirs. */
+const LAST_WORDS_MS = 1_500;
+/** What the page may take to tell about itself. */
+const LOOK_MS = 1_000;
+const CLOSE_MS = 1_000;
+
+const MAX_TEXT = 64 * 2 ** 10;
+const MAX_CONSOLE = 10;
+const MAX_CONSOLE_TEXT = 300;
+
+/** Nothing that it would ask of the network by itself. */
+const QUIET = ['--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+interface Console {
+  count: number;
+  readonly texts: string[];
+}
+
+function say(line: BrowserLine): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+async function main(): Promise<void> {
+  const request = JSON.parse(await text(process.stdin)) as BrowserRequest;
+  const deadline = performance.now() + request.timeoutMs - Math.min(LAST_WORDS_MS, request.timeoutMs / 3);
+  const remaining = () => Math.max(1, Math.round(deadline - performance.now()));
+  say({ kind: 'at', what: 'starting the browser' });
+  let browser: Browser | undefined;
+  try {
+    browser = await start(request, remaining());
+    const context = await browser.newContext(contextOptions(request));
+    say(await visit(context, request, remaining));
+  } catch (error) {
+    say({ kind: 'result', reason: 'internal', error: describeStart(error), fields: {}, screenshots: [] });
+  }
+  await Promise.race([browser?.close().catch(() => undefined), later(CLOSE_MS)]);
+}
+
+/** Errors: when playwright-core is not installed, or the browser does not start. */
+async function start({ browser, timeoutMs }: BrowserRequest, patienceMs: number): Promise<Browser> {
+  const { chromium } = await import('playwright-core');
+  if ('cdp' in browser) return await chromium.connectOverCDP(browser.cdp, { timeout: Math.min(patienceMs, timeoutMs) });
+  return await chromium.launch({
+    executablePath: browser.executable,
+    chromiumSandbox: browser.sandbox,
+    args: [...QUIET],
+    ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false, timeout: patienceMs },
+  });
+}
+
+function describeStart(error: unknown): string {
+  if (codeOf(error) === 'ERR_MODULE_NOT_FOUND') return 'playwright-core is not installed: npm install playwright-core';
+  const lines = messageOf(error).split('\n');
+  const telling = lines.find((line) => /no-sandbox|FATAL|ERROR|error while loading/i.test(line));
+  return `the browser does not start: ${(telling ?? lines[0] ?? '').trim().slice(0, 300)}`;
+}
+
+/** A user and password in the address go to its origin alone, and into no address that is shown. */
+function contextOptions({ url, insecure }: BrowserRequest) {
+  const { username, password, origin } = new URL(url);
+  const decoded = { username: decodeURIComponent(username), password: decodeURIComponent(password), origin };
+  return {
+    ...{ ignoreHTTPSErrors: insecure, acceptDownloads: false, viewport: { width: 1_280, height: 800 } },
+    ...(username !== '' && { httpCredentials: decoded }),
+  };
+}
+
+async function visit(
+  context: BrowserContext,
+  request: BrowserRequest,
+  remaining: () => number,
+): Promise<Extract<BrowserLine, { kind: 'result' }>> {
+  const page = await context.newPage();
+  const console = listen(page);
+  const memory = createMemory(request.secrets);
+  const world: Visit = {
+    ...{ page, remaining, typed: new Set<string>(), folder: request.folder, screenshots: [], status: undefined },
+    patience: () => Math.min(request.patienceMs, remaining()),
+  };
+  const failure = await walk(world, request, memory);
+  if (failure && request.screenshotOnFailure) await photograph(world, 'failed').catch(() => undefined);
+  const seen = await look(world, console, memory);
+  const result = { kind: 'result' as const, fields: seen, screenshots: world.screenshots };
+  return failure
+    ? { ...result, reason: failure.reason, error: memory.hide(failure.message) }
+    : { ...result, reason: 'ok' };
+}
+
+/** undefined: all went well. */
+async function walk(world: Visit, request: BrowserRequest, memory: Memory): Promise<ProbeFailure | undefined> {
+  try {
+    say({ kind: 'at', what: 'loading the page' });
+    await open(world, withoutUserinfo(request.url));
+    await runSteps(request.steps, browserVerbs, world, {
+      clock: systemClock,
+      memory,
+      onEnd: ({ number, name }) => say({ kind: 'at', what: `after step ${number} (${name})` }),
+    });
+    return undefined;
+  } catch (error) {
+    return error instanceof ProbeFailure ? error : failureOf(error, 'the browser', 'protocol');
+  }
+}
+
+function withoutUserinfo(address: string): string {
+  const url = new URL(address);
+  url.username = '';
+  url.password = '';
+  return url.href;
+}
+
+function listen(page: Page): Console {
+  const heard: Console = { count: 0, texts: [] };
+  const add = (message: string) => {
+    heard.count += 1;
+    if (heard.texts.length < MAX_CONSOLE) heard.texts.push(message.slice(0, MAX_CONSOLE_TEXT));
+  };
+  page.on('console', (message) => {
+    if (message.type() === 'error') add(message.text());
+  });
+  page.on('pageerror', (error) => add(messageOf(error)));
+  return heard;
+}
+
+/** The largest paint so far: https://www.w3.org/TR/largest-contentful-paint/ */
+const LARGEST_PAINT = `new Promise((resolve) => {
+  let last = null;
+  new PerformanceObserver((list) => { last = list.getEntries().at(-1).startTime; }).observe({ type: 'largest-contentful-paint', buffered: true });
+  setTimeout(() => resolve(last), 50);
+})`;
+const TEXT = `(document.body?.innerText ?? '').slice(0, ${MAX_TEXT})`;
+
+/** A page that is busy with itself tells nothing, and holds nobody up. */
+async function look({ page, status }: Visit, console: Console, memory: Memory): Promise<Fields> {
+  const ask = <T>(answer: Promise<T>) => Promise.race([answer.catch(() => undefined), later(LOOK_MS)]);
+  const [title, shown, largest] = await Promise.all([
+    ask(page.title()),
+    ask(page.evaluate<string>(TEXT)),
+    ask(page.evaluate<number | null>(LARGEST_PAINT)),
+  ]);
+  return {
+    ...{ status, title, text: shown, final_url: printable(page.url()) },
+    ...{ console_errors: console.count, console: console.texts.map(memory.hide), lcp_ms: largest ?? undefined },
+  };
+}
+
+/** Without query and fragment; what is no web page yet has no address. */
+function printable(address: string): string | undefined {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  return url?.protocol.startsWith('http') ? `${url.origin}${url.pathname}`.slice(0, 500) : undefined;
+}
+
+function later(durationMs: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), durationMs).unref());
+}
+
+await main();
+process.exit(0);
