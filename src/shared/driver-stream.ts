@@ -29,7 +29,7 @@ type Cutter = (chunk: Buffer) => readonly Buffer[];
  * the way in ends the exchange instead: too many bytes, an end of the connection, a parser that throws.
  */
 export class DriverStream extends Duplex {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #line: Line;
   readonly #protocol: string;
   readonly #cut: Cutter;
@@ -53,14 +53,26 @@ export class DriverStream extends Duplex {
     this.#maxBytes = maxBytes;
     line.hold(this);
     this.on('error', line.fail);
-    socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('close', () => {
-      this.#fail(new ExchangeFailure('connection_closed', 'the connection was closed before the answer was complete'));
-      this.destroy();
-    });
+    this.attach(socket);
   }
 
-  #receive(chunk: Buffer): void {
+  /** The connection as it is, without this stream: for a handshake in the middle of it. */
+  detach(): Socket {
+    return this.#socket.off('data', this.receive).off('close', this.#closed);
+  }
+
+  /** Goes on over what the connection has become. */
+  attach(socket: Socket): void {
+    this.#socket = socket.on('data', this.receive).on('close', this.#closed);
+  }
+
+  readonly #closed = (): void => {
+    this.#fail(new ExchangeFailure('connection_closed', 'the connection was closed before the answer was complete'));
+    this.destroy();
+  };
+
+  /** Hands on what arrived, checked. */
+  readonly receive = (chunk: Buffer): void => {
     if (this.#isDeaf) return;
     this.#bytes += chunk.length;
     try {
@@ -69,7 +81,7 @@ export class DriverStream extends Duplex {
     } catch (error) {
       this.#fail(error as Error);
     }
-  }
+  };
 
   #handOver(pieces: readonly Buffer[]): void {
     try {
