@@ -1,15 +1,8 @@
 /** Series of the `http` probe type, under blackbox_exporter's names. */
 import type { SeriesFamily } from '../ports.ts';
-import { PHASES, type Phase } from './failure.ts';
-import { addressFamilies, phaseSeconds, tlsFamilies } from './network-families.ts';
+import { addressFamilies, phaseSamples, tlsFamilies } from './network-families.ts';
 
 const number = (value: unknown) => (typeof value === 'number' ? value : undefined);
-
-/** Frozen: rendered once. */
-const LABELS = Object.fromEntries(PHASES.map((phase) => [phase, Object.freeze({ phase })])) as Record<
-  Phase,
-  { phase: Phase }
->;
 
 export const httpFamilies: readonly SeriesFamily[] = [
   {
@@ -20,7 +13,7 @@ export const httpFamilies: readonly SeriesFamily[] = [
   {
     name: 'probe_http_duration_seconds',
     help: 'Duration of each phase, summed over all redirects.',
-    sample: (fields) => PHASES.map((phase) => ({ labels: LABELS[phase], value: phaseSeconds(fields, `${phase}_ms`) })),
+    sample: phaseSamples,
   },
   {
     name: 'probe_http_content_length',
