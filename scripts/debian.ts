@@ -23,6 +23,10 @@ const CERTIFICATES = [
   'probe-types/postgres-hostile',
   'probe-types/redis',
   'probe-types/prometheus',
+  'probe-types/websocket',
+  'probe-types/nats',
+  'probe-types/mqtt',
+  'probe-types/rabbitmq',
   'papertrail/shipper',
   'e2e/papertrail',
 ];
@@ -50,7 +54,7 @@ const PARTS: readonly Part[] = [
   {
     package: 'dnsmasq-base',
     provides: '/usr/sbin/dnsmasq',
-    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
+    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns', 'probe-types/udp'],
   },
   { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look'] },
   {
@@ -83,6 +87,15 @@ const PARTS: readonly Part[] = [
     ],
   },
   { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis', 'e2e/estate-redis'] },
+  { package: 'nats-server', provides: '/usr/sbin/nats-server', suites: ['probe-types/nats'] },
+  { package: 'mosquitto', provides: '/usr/sbin/mosquitto', suites: ['probe-types/mqtt'] },
+  { package: 'mosquitto-clients', provides: '/usr/bin/mosquitto_pub', suites: ['probe-types/mqtt'] },
+  { package: 'rabbitmq-server', provides: '/usr/lib/rabbitmq/bin/rabbitmq-server', suites: ['probe-types/rabbitmq'] },
+  {
+    package: 'python3-amqp',
+    provides: '/usr/lib/python3/dist-packages/amqp/__init__.py',
+    suites: ['probe-types/rabbitmq'],
+  },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },

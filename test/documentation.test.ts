@@ -65,7 +65,7 @@ function examples(path: string): (readonly [name: string, text: string])[] {
 }
 
 describe('examples', () => {
-  it.each(['README.md', 'docs/healing.md', 'docs/alerts.md', 'docs/data-probes.md'])(
+  it.each(['README.md', 'docs/healing.md', 'docs/alerts.md', 'docs/data-probes.md', 'docs/message-probes.md'])(
     '%s shows files that load',
     async (path) => {
       const shown = examples(path);

@@ -8,12 +8,17 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { icmp } from './icmp.ts';
+import { mqtt } from './mqtt.ts';
+import { nats } from './nats.ts';
 import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
+import { rabbitmq } from './rabbitmq.ts';
 import { redis } from './redis.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
+import { udp } from './udp.ts';
+import { websocket } from './websocket.ts';
 
 export const probeTypes: ProbeTypes = {
   dns,
@@ -24,10 +29,15 @@ export const probeTypes: ProbeTypes = {
   host: createHostProbeType(),
   http,
   icmp,
+  mqtt,
+  nats,
   process: createProcessProbeType(),
   postgres,
   prometheus,
+  rabbitmq,
   redis,
   tcp,
   tls,
+  udp,
+  websocket,
 };
