@@ -9,12 +9,17 @@ import { accepts, serverProcess } from './server-process.ts';
 
 const runFile = promisify(execFile);
 
+interface MosquittoUser {
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface Mosquitto {
   readonly port: number;
   /** `mqtt://127.0.0.1:PORT`. */
   readonly url: string;
   /** Publishes a message that stays on its topic. */
-  retain(topic: string, message: string): Promise<void>;
+  retain(topic: string, message: string, as?: MosquittoUser): Promise<void>;
   /** Publishes a message for those who listen now. */
   publish(topic: string, message: string): Promise<void>;
   start(): Promise<void>;
@@ -49,7 +54,8 @@ export async function startMosquitto(setup: MosquittoSetup = {}): Promise<Mosqui
   const mosquitto: Mosquitto = {
     port,
     url: `mqtt://127.0.0.1:${port}`,
-    retain: (topic, message) => send('-r', '-t', topic, '-m', message),
+    retain: (topic, message, as) =>
+      send('-r', '-t', topic, '-m', message, ...(as ? ['-u', as.user, '-P', as.password] : [])),
     publish: (topic, message) => send('-t', topic, '-m', message),
     start: () => server.start(),
     kill: () => server.end('SIGKILL'),
