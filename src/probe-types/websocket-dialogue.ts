@@ -1,13 +1,16 @@
 /** A WebSocket (RFC 6455) over an open connection: the handshake, and messages both ways. */
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import { codeOf } from '../errors.ts';
 import type { Reason } from '../model.ts';
 import { TOO_LARGE } from './driver-stream.ts';
 import { ProbeFailure } from './failure.ts';
 import { Inbox, type Pattern } from './inbox.ts';
 import type { Lifeline } from './lifeline.ts';
+
+/** Loaded by who needs it: it weighs 3 MB. */
+export type WebsocketDriver = typeof WebSocket;
 
 export interface Handshake {
   readonly url: string;
@@ -52,6 +55,7 @@ interface Upgraded {
 
 /** @param heard gets the status of the answer, also when the handshake fails. */
 export async function upgrade(
+  Driver: WebsocketDriver,
   socket: Socket,
   handshake: Handshake,
   line: Lifeline,
@@ -60,7 +64,7 @@ export async function upgrade(
   line.enter('processing');
   const inbox = new Inbox(line);
   const client = await line.until<WebSocket>((done) => {
-    const made = createClient(socket, handshake, line);
+    const made = createClient(Driver, socket, handshake, line);
     made.on('upgrade', ({ statusCode }) => {
       heard.status = statusCode;
     });
@@ -74,8 +78,13 @@ export async function upgrade(
   return { client, inbox, subprotocol: client.protocol };
 }
 
-function createClient(socket: Socket, { url, headers, subprotocols }: Handshake, line: Lifeline): WebSocket {
-  return new WebSocket(url, [...subprotocols], {
+function createClient(
+  Driver: WebsocketDriver,
+  socket: Socket,
+  { url, headers, subprotocols }: Handshake,
+  line: Lifeline,
+): WebSocket {
+  return new Driver(url, [...subprotocols], {
     createConnection: () => socket,
     headers: { ...headers },
     maxHeaderSize: MAX_HEADER_BYTES,

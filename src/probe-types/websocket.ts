@@ -135,6 +135,7 @@ function createWebsocket(resolver: NameResolver = createResolver()): ProbeType<t
 export const websocket = createWebsocket();
 
 async function runWebsocket(plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
+  const driver = await import('ws');
   return await runOverConnection(context, PHASES, async (line, { seen, fields }) => {
     fields['upgraded'] = false;
     const { socket, address } = await open(plan.endpoint, routeOf(plan.spec), line, resolver);
@@ -142,7 +143,7 @@ async function runWebsocket(plan: Prepared, resolver: NameResolver, context: Con
     const secured = plan.guard ? await plan.guard(socket, line, seen, context.clock.now()) : socket;
     const heard = { status: undefined as number | undefined, message: undefined as string | undefined };
     try {
-      const upgraded = await upgrade(secured, plan.handshake, line, heard);
+      const upgraded = await upgrade(driver.WebSocket, secured, plan.handshake, line, heard);
       Object.assign(fields, { upgraded: true, subprotocol: upgraded.subprotocol });
       await converse(upgraded, plan.exchanges, line, heard);
     } finally {
