@@ -32,6 +32,10 @@ const CERTIFICATES = [
   'probe-types/grpc',
   'probe-types/mysql',
   'probe-types/smtp',
+  'probe-types/websocket',
+  'probe-types/nats',
+  'probe-types/mqtt',
+  'probe-types/rabbitmq',
   'papertrail/shipper',
   'e2e/papertrail',
 ];
@@ -62,7 +66,7 @@ const PARTS: readonly Part[] = [
   {
     package: 'dnsmasq-base',
     provides: '/usr/sbin/dnsmasq',
-    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns', 'probe-types/grpc'],
+    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns', 'probe-types/grpc', 'probe-types/udp'],
   },
   {
     package: 'chromium',
@@ -125,6 +129,23 @@ const PARTS: readonly Part[] = [
     package: 'prometheus-blackbox-exporter',
     provides: '/usr/bin/prometheus-blackbox-exporter',
     suites: ['probe-types/grpc'],
+  },
+  { package: 'nats-server', provides: '/usr/sbin/nats-server', suites: ['probe-types/nats', 'e2e/message-probes'] },
+  { package: 'mosquitto', provides: '/usr/sbin/mosquitto', suites: ['probe-types/mqtt', 'e2e/message-probes'] },
+  {
+    package: 'mosquitto-clients',
+    provides: '/usr/bin/mosquitto_pub',
+    suites: ['probe-types/mqtt', 'e2e/message-probes'],
+  },
+  {
+    package: 'rabbitmq-server',
+    provides: '/usr/lib/rabbitmq/bin/rabbitmq-server',
+    suites: ['probe-types/rabbitmq', 'e2e/message-probes'],
+  },
+  {
+    package: 'python3-amqp',
+    provides: '/usr/lib/python3/dist-packages/amqp/__init__.py',
+    suites: ['probe-types/rabbitmq', 'e2e/message-probes'],
   },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },

@@ -70,6 +70,7 @@ describe('examples', () => {
     'docs/healing.md',
     'docs/alerts.md',
     'docs/data-probes.md',
+    'docs/message-probes.md',
     'docs/browser.md',
     'docs/recipes.md',
   ])('%s shows files that load', async (path) => {

@@ -1,44 +1,13 @@
 /** Reading the primitives of DNS messages (RFC 1035, 3.1, 4.1.4): numbers, bytes and compressed names. */
-import { ProbeFailure } from './failure.ts';
+import { ByteCursor, malformed } from './byte-cursor.ts';
 
 const MAX_LABEL_BYTES = 63;
 /** Of a name as it stands in a message, with its root. */
 const MAX_NAME_BYTES = 255;
 const POINTER = 0xc0;
 
-export function malformed(what: string, options?: { cause?: unknown }): ProbeFailure {
-  return new ProbeFailure('protocol', `the answer is malformed: ${what}`, options);
-}
-
-/** A place in a message. Every read is checked against its end, and throws a ProbeFailure (`protocol`) behind it. */
-export class Cursor {
-  readonly message: Buffer;
-  offset: number;
-
-  constructor(message: Buffer, offset: number) {
-    this.message = message;
-    this.offset = offset;
-  }
-
-  bytes(count: number): Buffer {
-    const start = this.offset;
-    if (start + count > this.message.length) throw malformed('it ends too early');
-    this.offset += count;
-    return this.message.subarray(start, this.offset);
-  }
-
-  byte(): number {
-    return this.bytes(1).readUInt8();
-  }
-
-  short(): number {
-    return this.bytes(2).readUInt16BE();
-  }
-
-  long(): number {
-    return this.bytes(4).readUInt32BE();
-  }
-
+/** A place in a DNS message. */
+export class Cursor extends ByteCursor {
   /** A name without its final dot; the root is `.`. Invariant: each pointer leads further back, so that they end. */
   name(): string {
     const labels: string[] = [];

@@ -1,9 +1,9 @@
 /** One question to a name server and the bytes of its answer, over UDP, TCP or TLS. */
-import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:net';
-import { addressOf, type Endpoint, open, type Route } from './connection.ts';
+import { type Endpoint, open, type Route } from './connection.ts';
+import { openDatagram } from './datagram.ts';
 import { encodeQuestion, hasId, isTruncated, type Question } from './dns-message.ts';
-import { classify, ProbeFailure } from './failure.ts';
+import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
 import type { NameResolver } from './resolve.ts';
 import { type ContextSource, type Seen, secure } from './secure.ts';
@@ -47,20 +47,7 @@ export async function ask(question: Question, access: Access, exchange: Exchange
 }
 
 async function askOverUdp(question: Question, access: Access, { line, resolver, seen }: Exchange): Promise<Buffer> {
-  const address = await addressOf(access.server.host, access.route, line, resolver);
-  seen.ip = address;
-  line.enter('connect');
-  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  line.hold({ destroy: () => socket.close() });
-  // A refusal comes back by ICMP, after the question was sent.
-  socket.on('error', (error) => line.fail(classify(error, 'connect')));
-  const { source } = access.route;
-  await line.until<void>((done) => {
-    socket.once('connect', done);
-    const connect = () => socket.connect(access.server.port, address);
-    if (source === undefined) connect();
-    else socket.bind(0, source, connect);
-  });
+  const socket = await openDatagram(access.server, access.route, line, resolver, seen);
   line.enter('processing');
   const packet = encodeQuestion(question);
   const timer = setInterval(() => socket.send(packet), RESEND_MS);

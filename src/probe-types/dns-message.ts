@@ -2,7 +2,8 @@
  * DNS messages (RFC 1035, 4; EDNS0: RFC 6891): one question, and what its answer says. Node's own resolver hides the
  * response code, the flags and how long an answer may be kept.
  */
-import { Cursor, malformed } from './dns-cursor.ts';
+import { malformed } from './byte-cursor.ts';
+import { Cursor } from './dns-cursor.ts';
 import { encodeName } from './dns-name.ts';
 import { recordLine } from './dns-record-lines.ts';
 import { codeOfType, type DataRecord, type RecordType, readData, readHead } from './dns-records.ts';
@@ -90,7 +91,7 @@ export function decodeAnswer(message: Buffer, question: Question, withRecords = 
   const records = readAnswers(cursor, answer);
   for (let left = authority; left > 0; left -= 1) cursor.offset = readHead(cursor).end;
   const opt = readAdditional(cursor, additional);
-  if (cursor.offset !== message.length) throw malformed('it is longer than its records');
+  if (!cursor.isAtEnd()) throw malformed('it is longer than its records');
   const code = ((opt.extendedCode ?? 0) << 4) | (bits & 0xf);
   return {
     rcode: RCODE_NAMES.get(code) ?? `RCODE${code}`,

@@ -1,5 +1,6 @@
 /** The record types that `dns` asks for, and their data as text (RFC 1035, 2782, 3596, 8659). */
-import { type Cursor, escapeBytes, malformed } from './dns-cursor.ts';
+import { malformed } from './byte-cursor.ts';
+import { type Cursor, escapeBytes } from './dns-cursor.ts';
 
 /** By name: the code of the type, and how its data reads. A reader may be led outside of its record by a lie. */
 const TYPES = {

@@ -1,7 +1,6 @@
 /** Series of the `http` probe type, under blackbox_exporter's names. */
 import type { SeriesFamily } from '../ports.ts';
-import { PHASES, type Phase } from './failure.ts';
-import { addressFamilies, phaseSeconds, tlsFamilies } from './network-families.ts';
+import { addressFamilies, phaseSamples, tlsFamilies } from './network-families.ts';
 
 const number = (value: unknown) => (typeof value === 'number' ? value : undefined);
 
@@ -9,12 +8,6 @@ const number = (value: unknown) => (typeof value === 'number' ? value : undefine
 function hasNoBody(status: unknown): boolean {
   return status === undefined || status === 204 || status === 304;
 }
-
-/** Frozen: rendered once. */
-const LABELS = Object.fromEntries(PHASES.map((phase) => [phase, Object.freeze({ phase })])) as Record<
-  Phase,
-  { phase: Phase }
->;
 
 export const httpFamilies: readonly SeriesFamily[] = [
   {
@@ -25,7 +18,7 @@ export const httpFamilies: readonly SeriesFamily[] = [
   {
     name: 'probe_http_duration_seconds',
     help: 'Duration of each phase, summed over all redirects.',
-    sample: (fields) => PHASES.map((phase) => ({ labels: LABELS[phase], value: phaseSeconds(fields, `${phase}_ms`) })),
+    sample: phaseSamples,
   },
   {
     name: 'probe_http_content_length',

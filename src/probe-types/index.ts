@@ -13,15 +13,20 @@ import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
 import { http } from './http.ts';
 import { icmp } from './icmp.ts';
+import { mqtt } from './mqtt.ts';
 import { mysql } from './mysql.ts';
+import { nats } from './nats.ts';
 import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
+import { rabbitmq } from './rabbitmq.ts';
 import { redis } from './redis.ts';
 import { seleniumGrid } from './selenium-grid.ts';
 import { smtp } from './smtp.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
+import { udp } from './udp.ts';
+import { websocket } from './websocket.ts';
 
 export const probeTypes: ProbeTypes = {
   browser: createBrowserProbeType(),
@@ -38,12 +43,17 @@ export const probeTypes: ProbeTypes = {
   http,
   icmp,
   mysql,
+  mqtt,
+  nats,
   process: createProcessProbeType(),
   postgres,
   prometheus,
+  rabbitmq,
   redis,
   'selenium-grid': seleniumGrid,
   smtp,
   tcp,
   tls,
+  udp,
+  websocket,
 };

@@ -4,6 +4,7 @@ import type { Fields } from '../model.ts';
 import type { Sample, SeriesFamily } from '../ports.ts';
 import { addressHash } from './address-hash.ts';
 import type { Certificate } from './certificate.ts';
+import { PHASES, type Phase } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
 import type { TlsSession } from './secure.ts';
 
@@ -15,6 +16,17 @@ const phasesOf = (fields: Fields) => fields['phases'] as Partial<Lifeline['phase
 /** Seconds in one phase, or 0. */
 export function phaseSeconds(fields: Fields, phase: keyof Lifeline['phases']): number {
   return (phasesOf(fields)?.[phase] ?? 0) / 1_000;
+}
+
+/** Frozen: rendered once. */
+const PHASE_LABELS = Object.fromEntries(PHASES.map((phase) => [phase, Object.freeze({ phase })])) as Record<
+  Phase,
+  { phase: Phase }
+>;
+
+/** Seconds in each phase, labelled by its name. */
+export function phaseSamples(fields: Fields): readonly Sample[] {
+  return PHASES.map((phase) => ({ labels: PHASE_LABELS[phase], value: phaseSeconds(fields, `${phase}_ms`) }));
 }
 
 /** A series that is always 1 and says its piece in labels. */

@@ -72,6 +72,7 @@ describe('.env.example', () => {
       if (name === 'ALERT_TO') return 'ana@example.com, Ben <ben@example.com>';
       if (name.startsWith('POSTGRES') && name.endsWith('URL')) return 'postgres://value@127.0.0.1:1/value';
       if (name === 'REDIS_URL') return 'redis://127.0.0.1:1';
+      if (name === 'BACKEND_WEBSOCKET_URL') return 'ws://127.0.0.1:1';
       if (name.endsWith('URL')) return 'http://127.0.0.1:1';
       if (name.endsWith('SERVER')) return '127.0.0.1:53';
       if (/PERIOD|GRACE|LOOK_BACK/.test(name)) return '1h';

@@ -1,6 +1,7 @@
 /** The estate's own definitions on a real HTTP server that answers as the applications and platforms do. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { fixesOf, untilAllUp, untilStory } from '../estate/docker-scene.ts';
 import { close, listen, readBody } from '../estate/faults.ts';
 import { type OwnEstate, startOwnEstate } from '../estate/own-estate.ts';
@@ -11,9 +12,22 @@ const KEY = ['a', 'made', 'up', 'key'].join('-');
 const ROUTES = ['auth', 'customers', 'jobs', 'estimates', 'invoices', 'inventory', 'equipment', 'workflows', 'ai'];
 
 /** What can be broken, each by itself. */
-const world = { backend: 'operational', version: '2.0.1', storageLoses: false, cacheControl: 'max-age=60', deploys: 0 };
+const world = {
+  backend: 'operational',
+  version: '2.0.1',
+  storageLoses: false,
+  cacheControl: 'max-age=60',
+  deploys: 0,
+  switches: true,
+};
 const objects = new Map<string, string>();
 const server = createServer((request, response) => void answer(request, response));
+const sockets = new WebSocketServer({ noServer: true });
+server.on('upgrade', (request, socket, head) => {
+  const mayEnter = world.switches && request.headers.authorization === `Bearer ${KEY}`;
+  if (mayEnter) sockets.handleUpgrade(request, socket, head, () => {});
+  else socket.end('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+});
 
 let estate: OwnEstate | undefined;
 
@@ -63,6 +77,8 @@ it('applications, storage and edge are up as they should be, and each fault is t
   estate = await startOwnEstate({
     BACKEND_URL: url,
     BACKEND_VERSION: '2.0.1',
+    BACKEND_WEBSOCKET_URL: `${url.replace('http:', 'ws:')}/ws`,
+    BACKEND_WEBSOCKET_AUTHORIZATION: `Bearer ${KEY}`,
     ...{ RENDER_DEPLOY_HOOK_URL: `${url}/hook`, RENDER_SERVICE_ID: 'srv-1' },
     ...{ RENDER_API_URL: url, RENDER_API_KEY: KEY },
     ...{ MYROOFGENIUS_URL: `${url}/page`, MYROOFGENIUS_TEXT: 'roofers' },
@@ -71,10 +87,13 @@ it('applications, storage and edge are up as they should be, and each fault is t
   });
   const { daemon } = estate;
   const pages = ['myroofgenius', 'storage-write', 'storage-read', 'cdn', 'grafana-health', 'grafana-dashboard'];
-  await untilAllUp(daemon, ['backend-api', ...ROUTES.map((route) => `backend-${route}`), ...pages]);
+  const routes = [...ROUTES, 'websocket'].map((route) => `backend-${route}`);
+  await untilAllUp(daemon, ['backend-api', ...routes, ...pages]);
 
   world.storageLoses = true;
   expect((await untilStory(daemon, 'storage-read', 'open', () => true)).cause).toContain('written by brainstem');
+  world.switches = false;
+  expect((await untilStory(daemon, 'backend-websocket', 'open', () => true)).cause).toContain('it answered 503');
   world.cacheControl = 'no-store';
   expect((await untilStory(daemon, 'cdn', 'open', () => true)).cause).toContain('cache-control');
   world.version = '2.0.0';

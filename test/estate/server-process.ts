@@ -1,6 +1,7 @@
 /** A server program of a test's own, in the foreground as a direct child: started, killed, paused and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_MS = 30_000;
@@ -22,6 +23,8 @@ export interface ServerProgram {
   readonly environment?: Readonly<Record<string, string>>;
   /** Rejects or answers false while it is not ready. */
   ready(): Promise<boolean>;
+  /** How long it may take to get ready. Default: 30 s. */
+  readonly startMs?: number;
 }
 
 export function serverProcess(program: ServerProgram): ServerProcess {
@@ -48,7 +51,7 @@ export function serverProcess(program: ServerProgram): ServerProcess {
       started.on('error', (error) => {
         spawnError = error;
       });
-      const deadline = Date.now() + START_MS;
+      const deadline = Date.now() + (program.startMs ?? START_MS);
       while (!(await program.ready().catch(() => false))) {
         if (spawnError || !isAlive() || Date.now() > deadline) {
           throw new Error(`${program.command} did not start: ${complaints}`, { cause: spawnError });
@@ -66,4 +69,17 @@ export function serverProcess(program: ServerProgram): ServerProcess {
     },
     complaints: () => complaints,
   };
+}
+
+/** Whether somebody accepts connections on a port of loopback. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const settle = (accepted: boolean) => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
 }

@@ -6,6 +6,7 @@ import { classify, ProbeFailure } from '../../src/probe-types/failure.ts';
 import { ASKED, answerTo, framed, long, name, overTcp, record, serveDns, short } from '../estate/hostile-dns.ts';
 import { startSilentNameServer } from '../estate/hostile-names.ts';
 import { deafPort, drip, flood, probe, serveRaw } from '../estate/hostile-network.ts';
+import { seeded } from '../estate/seeded.ts';
 
 const ask = (spec: Record<string, unknown>, options = {}) =>
   probe(dns, dns.spec.parse({ name: 'a.test', ...spec }) as never, options);
@@ -248,17 +249,6 @@ describe('noise', () => {
     }
   });
 });
-
-/** mulberry32: the same numbers in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function outcomeOf(decode: () => unknown): 'answer' | 'protocol' {
   try {
