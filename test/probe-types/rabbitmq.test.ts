@@ -159,7 +159,7 @@ describe('a broker', () => {
 describe('hundreds of runs leave nothing behind', () => {
   test('here', async () => {
     const spec = { url: broker.url, queues: ['jobs', 'mails'] };
-    await leavesNothing(async () => expect((await ask(spec)).reason).toBe('ok'), 200, 25);
+    await leavesNothing(async () => expect((await ask(spec)).reason).toBe('ok'), 100, 25);
     const wrong = { url: broker.url, queues: ['gone'] };
     await leavesNothing(async () => expect((await ask(wrong)).reason).toBe('not_found'), 100, 25);
     const { port } = await serveRaw(() => {});
