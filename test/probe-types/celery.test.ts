@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
@@ -113,7 +112,7 @@ describe('workers', () => {
   });
 
   test('tell what they have taken and not done', async () => {
-    await application.send({ count: 3, seconds: 3 });
+    await application.send({ seconds: 2 });
     await until(async () => Number((await ask({ broker, ping: false })).fields['unacked']) > 0);
     const { fields } = await ask({ broker, ping: false });
     expect(fields['oldest_unacked_s']).toBeGreaterThanOrEqual(0);
@@ -223,10 +222,7 @@ describe('what goes wrong has a reason', () => {
     const own = await startRedis();
     onTestFinished(() => own.stop());
     // Somebody listens who never answers, so that the probe waits.
-    const listener = connect(own.port, '127.0.0.1').on('error', () => {});
-    onTestFinished(() => void listener.destroy());
-    listener.write('SUBSCRIBE /0.celery.pidbox\r\n');
-    await until(async () => (await own.cli('PUBSUB', 'NUMSUB', '/0.celery.pidbox')).endsWith('1'));
+    await pretendWorker(own, () => undefined);
     const running = ask({ broker: own.url }, { timeoutMs: 1_500 });
     await until(async () => (await own.cli('EXISTS', '_kombu.binding.reply.celery.pidbox')) === '1');
     own.pause();
@@ -238,13 +234,29 @@ describe('what goes wrong has a reason', () => {
   test('a pong that is none', async () => {
     const own = await startRedis();
     onTestFinished(() => own.stop());
-    const listener = connect(own.port, '127.0.0.1').on('error', () => {});
-    onTestFinished(() => void listener.destroy());
-    answerPings(listener, own, '{"body": "gAJ9", "headers": {}, "properties": {}}');
-    listener.write('SUBSCRIBE /0.celery.pidbox\r\n');
-    await until(async () => (await own.cli('PUBSUB', 'NUMSUB', '/0.celery.pidbox')).endsWith('1'));
-    expect(await ask({ broker: own.url })).toMatchObject({ reason: 'protocol', error: expect.stringMatching(/pong/) });
+    await pretendWorker(own, () => '{"body": "gAJ9", "headers": {}, "properties": {}}');
+    expect(await ask({ broker: own.url })).toMatchObject({
+      reason: 'protocol',
+      error: expect.stringMatching(/pong/),
+    });
     await until(async () => (await own.cli('KEYS', '*')) === '');
+  });
+
+  test('a pong to a question of before is not one to this', async () => {
+    const own = await startRedis();
+    onTestFinished(() => own.stop());
+    const tickets: string[] = [];
+    // The first time it says nothing, then what it owed, then what it is asked.
+    await pretendWorker(own, (ticket) => {
+      tickets.push(ticket);
+      return tickets.length === 1 ? undefined : pongTo(tickets.length === 2 ? (tickets[0] ?? '') : ticket);
+    });
+    const spec = specOf({ broker: own.url });
+    for (const workers of [0, 0, 1]) {
+      const output = await probe(celery, spec, { timeoutMs: 2_000 });
+      expect(output).toMatchObject({ reason: workers === 0 ? 'unhealthy' : 'ok', fields: { workers } });
+    }
+    expect(await own.cli('KEYS', '*')).toBe('');
   });
 
   test.each<[string, Parameters<typeof serveRaw>[0], string]>([
@@ -262,15 +274,27 @@ describe('what goes wrong has a reason', () => {
   });
 });
 
-/** Pushes this into the mailbox of whoever asks. */
-function answerPings(listener: Socket, server: RedisServer, pong: string): void {
+/** Listens as a worker does, and pushes what it answers into the mailbox of whoever asks; undefined: nothing. */
+async function pretendWorker(server: RedisServer, answer: (ticket: string) => string | undefined): Promise<void> {
+  const listener = connect(server.port, '127.0.0.1').on('error', () => {});
+  onTestFinished(() => void listener.destroy());
   listener.on('data', (data: Buffer) => {
     const [, encoded = ''] = /"body":"([^"]+)"/.exec(data.toString()) ?? [];
     if (encoded === '') return;
-    const { reply_to } = JSON.parse(Buffer.from(encoded, 'base64').toString());
-    void server.cli('LPUSH', `${reply_to.routing_key}.${reply_to.exchange}`, pong);
+    const { reply_to: to, ticket } = JSON.parse(Buffer.from(encoded, 'base64').toString());
+    const pong = answer(ticket);
+    if (pong !== undefined) void server.cli('LPUSH', `${to.routing_key}.${to.exchange}`, pong);
   });
+  listener.write('SUBSCRIBE /0.celery.pidbox\r\n');
+  await until(async () => (await server.cli('PUBSUB', 'NUMSUB', '/0.celery.pidbox')).endsWith('1'));
 }
+
+const pongTo = (ticket: string) =>
+  JSON.stringify({
+    body: Buffer.from('{"w@fake": {"ok": "pong"}}').toString('base64'),
+    headers: { ticket },
+    properties: { body_encoding: 'base64' },
+  });
 
 describe('definition', () => {
   test.each<readonly [Record<string, unknown>, RegExp]>([
