@@ -38,8 +38,11 @@ const source = z
       .optional()
       .describe('Regular expression (RE2) over the first 64 KiB of the body: its first group is saved'),
   })
-  .refine((written) => sourceKinds.filter((kind) => written[kind] !== undefined).length === 1, {
-    message: `needs exactly one of ${sourceKinds.join(', ')}`,
+  .superRefine((written, context) => {
+    const isOne = sourceKinds.filter((kind) => written[kind] !== undefined).length === 1;
+    // A key that is unknown was meant to be the one.
+    if (isOne || context.issues.length > 0) return;
+    context.addIssue({ code: 'custom', message: `needs exactly one of ${sourceKinds.join(', ')}` });
   });
 export type ValueSource = z.output<typeof source>;
 
@@ -83,7 +86,10 @@ const requestOption = z
     save: z
       .record(z.string().regex(VALUE_NAME, 'must be letters, digits and "_"'), source)
       .default({})
-      .describe('Values of this answer by name, for {{NAME}} in later steps, and saved.NAME in their conditions'),
+      .describe(
+        'Values by name, for {{NAME}} in later steps and saved.NAME in their conditions; each from one of json (keys: ' +
+          'data.0.id), header, cookie, and body (a regular expression, whose first group counts)',
+      ),
   })
   .superRefine(({ method, json, form, body, expect }, context) => {
     const bodies = [json, form, body].filter((one) => one !== undefined).length;

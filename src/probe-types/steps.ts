@@ -41,9 +41,10 @@ export function stepsOption(verbs: readonly VerbGrammar[]) {
     })
     .superRefine((written: Step, context) => {
       const [first, second] = names.filter((name) => written[name] !== undefined);
-      if (first === undefined) {
+      // A key that is unknown was meant to be the verb.
+      if (first === undefined && context.issues.length === 0) {
         context.addIssue({ code: 'custom', message: `needs one of ${names.join(', ')}` });
-      } else if (second !== undefined) {
+      } else if (first !== undefined && second !== undefined) {
         const message = `has both "${first}" and "${second}"; each is a step of its own`;
         context.addIssue({ code: 'custom', message });
       }

@@ -52,7 +52,8 @@ const expectOption = expectation(
 );
 
 const expectLineOption = expectation(
-  'The same, for one line: lines are looked at one after the other, whole and without their ends, until one matches',
+  'Regular expression that a line must match: lines are looked at one after the other, whole and without their ends. Its ' +
+    'groups are kept as with `expect`',
 );
 
 const sendOption = z

@@ -22,7 +22,7 @@ export async function startVsftpd(keys: KeyPair): Promise<FtpServer> {
   const port = await freePort();
   const settings = [
     ...['listen=YES', 'listen_address=127.0.0.1', `listen_port=${port}`, 'background=NO', 'seccomp_sandbox=NO'],
-    ...['anonymous_enable=YES', 'local_enable=NO', 'ftp_username=nobody', 'nopriv_user=nobody'],
+    ...['anonymous_enable=YES', 'local_enable=NO', 'ftp_username=ftp', 'nopriv_user=nobody'],
     ...[`anon_root=${folder}/files`, `secure_chroot_dir=${folder}/empty`, 'xferlog_enable=NO'],
     ...['ssl_enable=YES', 'allow_anon_ssl=YES', 'ssl_tlsv1=YES', 'ssl_ciphers=HIGH'],
     ...[`rsa_cert_file=${folder}/cert.pem`, `rsa_private_key_file=${folder}/key.pem`],

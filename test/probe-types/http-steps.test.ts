@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { http } from '../../src/probe-types/http.ts';
 import { load, only, problems } from '../config/homes.ts';
@@ -100,7 +101,7 @@ describe('a round trip', () => {
   });
 
   test('that fails names the step, what it saw, and ends there', async () => {
-    const server = await serve(({ method }, response) => void response.end(method === 'POST' ? '{"Key":"k"}' : 'lost'));
+    const server = await serve(({ method }, response) => void response.end(method === 'POST' ? '{"Id":"k"}' : 'lost'));
     const { reason, error, fields } = await ask(server.url, requests, spec);
     expect({ reason, error }).toEqual({
       reason: 'body',
@@ -182,7 +183,7 @@ describe('what is saved', () => {
 
   test.each<[string, object, string, RegExp]>([
     ['a key that is not there', { json: 'a.b' }, 'body', /json\.a\.b is no text or number to save/],
-    ['a key of the prototype', { json: 'constructor.name' }, 'body', /is no text or number/],
+    ['a key of the prototype', { json: 'list.__proto__.length' }, 'body', /is no text or number/],
     ['a mapping', { json: 'map' }, 'body', /is no text or number/],
     ['an empty text', { json: 'empty' }, 'body', /is no text or number/],
     ['a header that is not there', { header: 'X-None' }, 'condition', /there is no header X-None/],
@@ -190,7 +191,9 @@ describe('what is saved', () => {
     ['a group that does not match', { body: 'token=(\\w+)' }, 'body', /holds nothing to save that matches token=/],
     ['a document', { json: 'long' }, 'body', /more than 8192 characters/],
   ])('of an answer without it is a failure: %s', async (_name, value, reason, message) => {
-    const server = await serve((_, response) => json(response, { map: { x: 1 }, empty: '', long: 'x'.repeat(9_000) }));
+    const server = await serve((_, response) =>
+      json(response, { map: { x: 1 }, list: [1], empty: '', long: 'x'.repeat(9_000) }),
+    );
     const output = await ask(server.url, [{ url: '/', save: { value } }]);
     expect(output).toMatchObject({ reason, error: expect.stringMatching(message) });
   });
@@ -261,14 +264,35 @@ describe('cookies', () => {
     expect(cookiesOf(server.heard)).toEqual(['', 'sid=1', 'mine=2']);
   });
 
-  test('are of one run, and a flood of them is bounded', async () => {
-    const many = Array.from({ length: 300 }, (_, index) => `c${index}=${'x'.repeat(90)}`);
-    const server = await serve((_, response) => response.setHeader('Set-Cookie', many).end('x'));
+  test('of a domain go to its hosts, and nobody sets one for others or for a whole top level', async () => {
+    const set = ['a=1; Domain=shop.localhost', 'b=2; Domain=.shop.localhost', 'c=3; Domain=other.localhost'];
+    const server = await serve(({ url }, response) => {
+      if (url === '/first') response.setHeader('Set-Cookie', [...set, 'd=4; Domain=localhost', 'e=5']);
+      response.end('x');
+    });
+    const hosts = [
+      'www.shop.localhost',
+      'api.shop.localhost',
+      'shop.localhost',
+      'badshop.localhost',
+      'x.other.localhost',
+    ];
+    const steps = [{ url: '/first' }, ...hosts.map((host) => ({ url: `http://${host}:${server.port}/` }))];
+    expect(await ask(`http://www.shop.localhost:${server.port}/`, steps)).toMatchObject({ reason: 'ok' });
+    expect(cookiesOf(server.heard)).toEqual(['', 'a=1; b=2; e=5', 'a=1; b=2', 'a=1; b=2', '', '']);
+  });
+
+  test('are of one run, and floods of them are bounded', async () => {
+    let count = 0;
+    const server = await serve((_, response) => {
+      const many = Array.from({ length: 150 }, () => `c${count++}=${'x'.repeat(90)}`);
+      response.setHeader('Set-Cookie', many).end('x');
+    });
     for (const run of [1, 2]) {
       const before = server.heard.length;
-      expect(await ask(server.url, [{ url: '/' }, { url: '/' }])).toMatchObject({ reason: 'ok' });
-      const [first, second] = cookiesOf(server.heard.slice(before));
-      expect({ run, first, count: second?.split('; ').length }).toEqual({ run, first: '', count: 50 });
+      expect(await ask(server.url, [{ url: '/' }, { url: '/' }, { url: '/' }])).toMatchObject({ reason: 'ok' });
+      const counts = cookiesOf(server.heard.slice(before)).map((text) => text.split('; ').filter(Boolean).length);
+      expect({ run, counts }).toEqual({ run, counts: [0, 50, 50] });
     }
   });
 
@@ -350,6 +374,72 @@ describe('credentials', () => {
       fields: { certificate: { subject: 'CN=mutual,O=Test' } },
     });
     expect(peers).toEqual(['mutual', 'nobody']);
+  });
+});
+
+describe('each request is asked as a single one is', () => {
+  test('through the proxy', async () => {
+    const asked: string[] = [];
+    const proxy = await serveHttp((request, response) => {
+      asked.push(`${request.url} ${request.headers['proxy-authorization'] !== undefined}`);
+      json(response, { token: 'abc' });
+    });
+    const spec = { proxy: `http://jo:${PASSWORD}@127.0.0.1:${proxy.port}` };
+    const steps = [{ url: '/login', save: { token: { json: 'token' } } }, { url: '/{{token}}' }];
+    expect(await ask('http://shop.test', steps, spec)).toMatchObject({ reason: 'ok' });
+    expect(asked).toEqual(['http://shop.test/login true', 'http://shop.test/abc true']);
+  });
+
+  test('over a connection of its own, that is closed before the next', async () => {
+    const ports: unknown[] = [];
+    const open: number[] = [];
+    const server = await serveHttp((request, response) => {
+      ports.push(request.socket.remotePort);
+      open.push(server.open());
+      response.end('x');
+    });
+    await ask(`http://127.0.0.1:${server.port}`, [{ url: '/' }, { url: '/' }, { url: '/' }]);
+    expect(new Set(ports).size).toBe(3);
+    expect(Math.max(...open)).toBeLessThan(3);
+  });
+
+  test.each([
+    ['plain', 'HTTP/1.1 200 OK\r\n\r\n', 'x'.repeat(9_999)],
+    ['compressed', 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n', gzipSync(Buffer.alloc(40 * 2 ** 20))],
+  ])('and what a server sends beyond the cap is not waited for: %s', async (_name, head, piece) => {
+    const first = await serveRaw(answering(head, (socket) => flood(socket, piece)));
+    let open = -1;
+    const slow = await serve((_, response) => {
+      setTimeout(() => {
+        open = first.open();
+        response.end('x');
+      }, 300);
+    });
+    const steps = [{ url: '/' }, { url: `${slow.url}/` }];
+    expect(await ask(`http://127.0.0.1:${first.port}`, steps)).toMatchObject({ reason: 'ok' });
+    expect(open).toBe(0);
+  });
+
+  test('up to max_body, which is no failure by itself', async () => {
+    const server = await serve((_, response) => response.end('x'.repeat(5_000)));
+    const steps = [{ url: '/', expect: ['body_truncated', 'body_bytes == 2000'] }, { url: '/' }];
+    expect(await ask(server.url, steps, { max_body: '2kB' })).toMatchObject({
+      reason: 'ok',
+      fields: { body_truncated: true, body_bytes: 2_000 },
+    });
+  });
+
+  test('with redirects as the probe says, or as the step does', async () => {
+    const server = await serve(({ url }, response) => {
+      if (url === '/a') response.writeHead(302, { Location: '/b' }).end();
+      else response.end('x');
+    });
+    const steps = [
+      { url: '/a', expect: ['redirects == 1', 'final_url.endsWith("/b")'] },
+      { url: '/a', redirects: 0, expect: ['status == 302', 'headers.location == "/b"'] },
+    ];
+    expect(await ask(server.url, steps)).toMatchObject({ reason: 'ok', fields: { status: 302 } });
+    expect(await ask(server.url, steps.slice(0, 1), { redirects: 0 })).toMatchObject({ reason: 'http_status' });
   });
 });
 
@@ -436,6 +526,7 @@ describe('a definition', () => {
     ['        - request: { url: /, expect: [statsu == 200] }\n', 'unknown field `statsu` (did you mean "status"?)'],
     ['        - request: { url: /, expect: ["status == \\"200\\""] }\n', 'probes/a.yaml:6:'],
     ['        - request: { url: /, save: { a: {} } }\n', '"a" needs exactly one of json, header, cookie, body'],
+    ['        - request: { url: /, save: { a: { jsn: a } } }\n', 'unknown key "jsn" (did you mean "json"?)'],
     ['        - request: { url: /, save: { a: { json: a..b } } }\n', '"json" is not a path of keys such as data.0.id'],
     ['        - request: { url: /, save: { a: { body: abc } } }\n', '"body" needs a group: what is in ( ) is saved'],
     ['        - request: { url: /, save: { a: { body: "(" } } }\n', '"body" is not a regular expression of RE2'],
@@ -454,7 +545,8 @@ describe('a definition', () => {
       'item 1 of "expect" must read a saved value as saved.NAME',
     ],
   ])('is refused with its place: %j', async (steps, message) => {
-    expect((await problems(file(steps))).join('\n')).toContain(message);
+    const found = await problems(file(steps));
+    expect(found).toEqual([expect.stringContaining(message)]);
   });
 
   test('may not have what the requests have', async () => {

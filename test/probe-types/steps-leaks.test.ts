@@ -33,7 +33,7 @@ describe('dialogues over TCP', () => {
     'an untrusted certificate': ['tls', 30_000, async () => ({ port: (await secured()).port, steps: upgrade })],
     'no handshake': [
       'timeout',
-      400,
+      2_000,
       async () => {
         const { port } = await serveRaw((socket) => {
           socket.write('220 a\r\n');
@@ -52,7 +52,7 @@ describe('dialogues over TCP', () => {
     '%s leaves nothing behind',
     async (_name, [reason, timeoutMs, target]) => {
       const spec = tcp.spec.parse({ host: '127.0.0.1', ...(await target()) });
-      await leavesNothing(async () => expect((await probe(tcp, spec, { timeoutMs })).reason).toBe(reason), 200, 50);
+      await leavesNothing(async () => expect((await probe(tcp, spec, { timeoutMs })).reason).toBe(reason), 100, 50);
     },
     90_000,
   );
@@ -78,7 +78,7 @@ describe('several requests', () => {
   const kinds: Record<string, [string, number, () => Promise<readonly object[]>]> = {
     success: ['ok', 30_000, async () => [login, { url: '/{{token}}', expect: ['json.token == saved.token'] }]],
     'a false condition': ['body', 30_000, async () => [login, { url: '/', expect: ['json.token == "x"'] }]],
-    silence: ['timeout', 500, async () => [login, { url: `http://127.0.0.1:${(await serveRaw(() => {})).port}/` }]],
+    silence: ['timeout', 3_000, async () => [login, { url: `http://127.0.0.1:${(await serveRaw(() => {})).port}/` }]],
     refused: ['connect_refused', 30_000, async () => [login, { url: `http://127.0.0.1:${await closedPort()}/` }]],
   };
   test.each(Object.entries(kinds))(
@@ -87,7 +87,7 @@ describe('several requests', () => {
       const { port } = await serveHttp(answer);
       const steps = (await requests()).map((request) => ({ request }));
       const spec = http.spec.parse({ url: `http://127.0.0.1:${port}`, steps });
-      await leavesNothing(async () => expect((await probe(http, spec, { timeoutMs })).reason).toBe(reason), 200, 50);
+      await leavesNothing(async () => expect((await probe(http, spec, { timeoutMs })).reason).toBe(reason), 100, 50);
     },
     90_000,
   );

@@ -47,7 +47,8 @@ describe('a definition', () => {
     ['        - send: "{{later}}"\n        - expect: (?P<later>.*)\n', '"send" names {{later}}, which no step before'],
     ['        - expect: (a)\n        - send: "{{1}} {{2}}"\n', '"send" names {{2}}, which no step before saves'],
   ])('is refused with its place: %j', async (steps, message) => {
-    expect((await problems(file(steps))).join('\n')).toContain(message);
+    const found = await problems(file(steps));
+    expect(found).toEqual([expect.stringContaining(message)]);
   });
 
   test('may not show a secret', async () => {
