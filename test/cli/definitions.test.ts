@@ -106,13 +106,13 @@ describe('validate', () => {
 });
 
 describe('schema', () => {
-  test('prints one, or all three', async () => {
+  test('prints one, or all of them', async () => {
     const one = terminal();
     expect(await schema({ name: 'probes' }, one.io)).toBe(0);
     expect(JSON.parse(one.written.out)).toMatchObject({ title: 'A file under probes/' });
     const all = terminal();
     await schema({}, all.io);
-    expect(Object.keys(JSON.parse(all.written.out))).toEqual(['brainstem', 'probes', 'remediations']);
+    expect(Object.keys(JSON.parse(all.written.out))).toEqual(['brainstem', 'probes', 'remediations', 'credentials']);
   });
 
   test('of an unknown name is a usage error', async () => {
