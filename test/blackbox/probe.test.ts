@@ -18,7 +18,7 @@ const MODULES = `modules:
   json: { prober: http, http: { fail_if_body_json_not_matches_cel: "body.status == 'up'" } }
   json_down: { prober: http, http: { fail_if_body_json_matches_cel: "body.status == 'up'" } }
   json_typo: { prober: http, http: { fail_if_body_json_matches_cel: "body.state == 'down'" } }
-  login: { prober: http, http: { basic_auth: { username: u, password_file: secrets/password } } }
+  login: { prober: http, http: { basic_auth: { username: u, password: ${PASSPHRASE} }, fail_if_body_not_matches_regexp: [""] } }
   fixed_host: { prober: http, http: { headers: { Host: other.example } } }
   tls: { prober: tcp, tcp: { tls: true, tls_config: { ca_file: CA_FILE } } }
 `;
@@ -28,7 +28,6 @@ beforeAll(async () => {
   home = await createHome({
     'blackbox.yml': MODULES.replace('CA_FILE', `${targets.authority.folder}/ca.pem`),
     'brainstem.yml': 'http: { listen: "${LISTEN}" }\n',
-    'secrets/password': `${PASSPHRASE}\n`,
   });
   daemon = await startDaemon({ home });
 });
@@ -117,8 +116,10 @@ test('debug shows why, and no secret', async () => {
   expect(text).toContain('check failed: status >= 200 && status < 300 (status = 404)');
   expect(text).toContain('\nprobe_success 0\n');
   expect(text).toContain('Module configuration:\nprober: http\n');
-  const { text: seen } = await ask({ target: page('/private'), module: 'login', debug: 'true' });
+  const { text: seen } = await ask({ target: page('/echo'), module: 'login', debug: 'true' });
   expect(seen).toContain('probe_success 1');
+  expect(seen).toMatch(/body = "Basic \w*\[redacted\]/);
+  expect(seen).toContain('password: [redacted]');
   expect(seen).not.toContain(PASSPHRASE);
   expect(seen).not.toContain(Buffer.from(`u:${PASSPHRASE}`).toString('base64'));
 });

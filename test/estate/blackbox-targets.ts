@@ -36,6 +36,7 @@ const PAGES: Readonly<Record<string, RequestListener>> = {
     response.setHeader('content-encoding', 'gzip').end(gzipSync('<p>Hello, World</p>')),
   '/large': (_request, response) => response.end('x'.repeat(5_000)),
   '/private': ({ headers }, response) => response.writeHead(headers.authorization ? 200 : 401).end('ok'),
+  '/echo': ({ headers }, response) => response.end(headers.authorization),
   '/host': ({ headers }, response) => response.writeHead(headers.host === 'shop.example' ? 200 : 400).end('ok'),
   '/posted': ({ method }, response) => response.writeHead(method === 'POST' ? 200 : 405).end('ok'),
   '/slow': (_request, response) => void setTimeout(() => response.end('late'), 5_000).unref(),
