@@ -111,6 +111,7 @@ describe('a silence is doubted', () => {
     [['source=slef'], ['source="slef" matches nothing now (did you mean "self"?)']],
     [['source=self', 'probe=shop'], ['probe="shop" matches nothing now']],
     [['probe=shop', 'group=data'], ['nothing matches all of it now: probe="shop", group="data"']],
+    [['source=probe', 'team!~"a|"'], ['nothing matches all of it now: source="probe", team!~"a|"']],
     [
       ['severity=info', 'probe=shop', 'team!=a'],
       ['nothing matches all of it now: severity="info", probe="shop", team!="a"'],
