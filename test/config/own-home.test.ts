@@ -54,13 +54,15 @@ describe('.env.example', () => {
     expect((await exampleEnvironment()).names.toSorted()).toEqual([...used].toSorted());
   });
 
-  test('is empty, with a line of explanation for each', async () => {
+  test('is empty, with a line of explanation for each, and names none twice', async () => {
     const lines = (await exampleEnvironment()).text.split('\n').filter((line) => line !== '');
     for (const [index, line] of lines.entries()) {
       if (line.startsWith('#')) continue;
       expect(line).toMatch(/^[A-Z_]+=$/);
       expect(lines[index - 1]).toMatch(/^# /);
     }
+    const names = lines.filter((line) => !line.startsWith('#'));
+    expect(names).toEqual([...new Set(names)]);
   });
 
   test('filled in configures everything', async () => {
