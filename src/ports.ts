@@ -9,6 +9,7 @@ import type {
   AttemptState,
   ConditionResult,
   Configuration,
+  FailingItem,
   FieldDeclarations,
   Fields,
   Heartbeat,
@@ -27,6 +28,7 @@ import type {
   Resource,
   Result,
   Silence,
+  StateName,
   TimelineEntry,
   Transition,
   Verdict,
@@ -88,6 +90,8 @@ export interface ProbeInput {
   /** The code that the definition names, for a type with a `moduleOption`. */
   readonly module?: ProbeModule;
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
+  /** The state that another probe is in now; undefined: there is none of that name. Absent: no other probe runs here. */
+  stateOf?(probe: string): StateName | undefined;
 }
 
 /** The stored heartbeat of a key's hash, and when pings could reach us. */
@@ -108,6 +112,8 @@ export interface ProbeOutput {
   /** Wall clock at which this answer turns by the passing of time alone: asked again then, whatever the interval. */
   readonly turnsAt?: number;
   readonly intervention?: Intervention;
+  /** Of a type that looks at several things at once: those that fail, the worst first. Each brings its own intervention. */
+  readonly failing?: readonly FailingItem[];
 }
 
 /** One Prometheus family that a probe type contributes; the labels `probe` and `instance` are added by the exposition. */
@@ -137,6 +143,14 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly defaults?: { readonly failAfter?: number; readonly recoverAfter?: number };
   /** The option that names a module of the home. Its fields are those of the probe, and its code belongs to the revision. */
   readonly moduleOption?: string;
+  /** Other probes whose states this type reads: their names are checked, and it is asked again when one changes. */
+  readonly members?: {
+    /** The option that lists them. */
+    readonly option: string;
+    of(spec: z.output<Spec>): readonly string[];
+    /** The spec with these names instead. */
+    replace(spec: z.output<Spec>, names: readonly string[]): z.output<Spec>;
+  };
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /**

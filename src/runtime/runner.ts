@@ -15,6 +15,8 @@ export interface RunnerParts {
   readonly log: Log;
   readonly stalls: Pick<StallMonitor, 'since'>;
   readonly heartbeat: ProbeInput['heartbeat'];
+  /** Absent: no other probe runs beside it. */
+  readonly stateOf?: ProbeInput['stateOf'];
   readonly environment: Context['environment'];
   /** Absolute folder of the home: files of definitions are named relative to it. */
   home(): string;
@@ -72,6 +74,7 @@ export function createRunner(parts: RunnerParts): Runner {
       ...(unknown && { unknown }),
       ...(output.turnsAt !== undefined && { turnsAt: output.turnsAt }),
       ...(output.intervention && { intervention: output.intervention }),
+      ...(output.failing && { failing: output.failing }),
     };
   };
 }
@@ -88,7 +91,7 @@ async function runType(
   { deadline, reads }: { readonly deadline: AbortController; readonly reads: ReadonlySet<string> },
   parts: RunnerParts,
 ): Promise<RunOutput> {
-  const { probeTypes, clock, log, heartbeat, environment, onScarce } = parts;
+  const { probeTypes, clock, log, heartbeat, stateOf, environment, onScarce } = parts;
   const timer = setTimeout(
     () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
     probe.timeoutMs,
@@ -108,7 +111,11 @@ async function runType(
     return await Promise.race([
       type.run(
         probe.spec,
-        { probe: probe.name, reads, folder, heartbeat, ...(probe.module && { module: probe.module }) },
+        {
+          ...{ probe: probe.name, reads, folder, heartbeat },
+          ...(stateOf && { stateOf }),
+          ...(probe.module && { module: probe.module }),
+        },
         context,
       ),
       given.promise,
