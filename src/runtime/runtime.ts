@@ -12,6 +12,7 @@ import { createAttemptJournal } from './attempt-journal.ts';
 import { createAttemptRunner } from './attempt-runner.ts';
 import { createCommands } from './commands.ts';
 import { createFlapping } from './flapping.ts';
+import { createGroups } from './groups.ts';
 import { createHealer } from './healer.ts';
 import { createHealerOutcomes } from './healer-outcomes.ts';
 import { createIncidentDesk } from './incident-desk.ts';
@@ -139,6 +140,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
       stalls: selfWatch.stalls,
       redact,
       heartbeat: pings.heartbeat,
+      stateOf: (probe: string) => probes.get(probe)?.state.state,
       home,
       environment,
       onScarce: selfWatch.scarce,
@@ -154,10 +156,14 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     doubt: vantage.doubt,
     wake: (name) => scheduler.wake(name),
     holdUntil: (live) => nextFix.holdUntil(live),
-    onChanged: (probe) => healer.look(probe),
+    onChanged(probe) {
+      healer.look(probe);
+      groups.changed(probe);
+    },
     stopping: stopping.signal,
   });
   const scheduler = createScheduler({ clock, log, meter, run: pipeline.runNow });
+  const groups = createGroups({ probeTypes: registries.probeTypes, wake: scheduler.wake });
   const switches = createSwitches({
     ...{ store, clock, log, onChanged: () => healer.look() },
     freezeFile: () => current().settings.healing.freezeFile,
@@ -178,11 +184,11 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   const handOn = createTargetHand({ registries, clock, log, stopping: stopping.signal });
   const intent = createIntent({ ...begins, meter, desk, planner, handOn, runAction });
   const verify = createVerification({
-    ...{ ...begins, isWatched: probes.isWatched },
+    ...{ ...begins, registries, isWatched: probes.isWatched },
     isBlind: () => vantage.blindness() !== undefined,
   });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
-  const nextFix = createNextFix({ store, clock, desk, planner, configuration: current });
+  const nextFix = createNextFix({ store, clock, desk, planner, registries, configuration: current });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches });
   const healer = createHealer({
     ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration: current, outage },
@@ -262,6 +268,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
+    groups.set(next.probes.values());
     selfWatch.follow(next.notifiers);
     watchdog.follow(next.settings.watchdog);
     vantage.follow();

@@ -5,8 +5,9 @@
 import { withoutPasses } from '../engine/track.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Remediation, VerdictKind } from '../model.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, Registries } from '../ports.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
+import { stillFails } from './items.ts';
 import type { LiveProbe } from './live-probe.ts';
 import { pause } from './pause.ts';
 import type { Question } from './plan-facts.ts';
@@ -17,6 +18,7 @@ export type Verification = (acted: Attempt, question: Question) => Promise<Attem
 export interface VerificationParts {
   readonly clock: Clock;
   readonly journal: AttemptJournal;
+  readonly registries: Registries;
   runNow(probe: string): Promise<unknown>;
   /** False: the probe was paused or removed meanwhile, and cannot be asked. */
   isWatched(live: LiveProbe): boolean;
@@ -30,7 +32,7 @@ const MIN_PACE_MS = 250;
 
 /** Exit 0 proves nothing: only `recover_after` runs that do not fail, after settling and in time, make it healed. */
 export function createVerification(parts: VerificationParts): Verification {
-  const { clock, journal, runNow, isWatched, isBlind, stopping } = parts;
+  const { clock, journal, registries, runNow, isWatched, isBlind, stopping } = parts;
 
   return async function verify(acted, { live, remediation }) {
     const now = clock.now();
@@ -80,8 +82,10 @@ export function createVerification(parts: VerificationParts): Verification {
       const stored = await journal.stored(verifying.id);
       if (stored?.state === 'healed') return journal.healed(stored, `${remediation.name} healed it`);
       if (!isWatched(live)) return journal.end(verifying, 'unknown', `${live.definition.name} is not watched any more`);
-      passes = seen === 'pass' ? passes + 1 : 0;
-      const proven = live.state.state !== 'down' && passes >= recoverAfter;
+      // Of several items the one that was acted on has to pass, whatever the others do.
+      const others = seen === 'fail' && stillFails(verifying, live, remediation, registries) === false;
+      passes = seen === 'pass' || others ? passes + 1 : 0;
+      const proven = (live.state.state !== 'down' || others) && passes >= recoverAfter;
       if (proven) return journal.end(verifying, 'healed', `${remediation.name} is verified`);
       const leftMs = until - clock.monotonic();
       await pause(leftMs > 0 ? Math.min(paceOf(live, remediation), leftMs) : MIN_PACE_MS, stopping);
