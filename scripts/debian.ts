@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
+const DOCKER = ['probe-types/docker*', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -27,6 +27,9 @@ const CERTIFICATES = [
   'e2e/papertrail',
 ];
 const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions', 'e2e/estate-postgres'];
+
+const SYSTEMD = ['deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
+const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -82,9 +85,19 @@ const PARTS: readonly Part[] = [
       'e2e/cluster*',
     ],
   },
-  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis', 'e2e/estate-redis'] },
-  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
-  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
+  {
+    package: 'redis-server',
+    provides: '/usr/bin/redis-server',
+    suites: ['probe-types/redis', 'e2e/estate-redis', 'action-types/redis', 'action-types/celery'],
+  },
+  {
+    package: 'python3-celery',
+    provides: '/usr/lib/python3/dist-packages/celery/__init__.py',
+    suites: ['action-types/celery'],
+  },
+  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: SYSTEMD },
+  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: SYSTEMD },
+  { package: 'supervisor', provides: '/usr/bin/supervisord', suites: SUPERVISOR },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
   { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
 ];

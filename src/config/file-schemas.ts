@@ -98,7 +98,10 @@ export const probeSchema = z.strictObject({
   warn: expressions().optional().describe('Conditions in CEL; any false: degraded'),
   remediate: z.array(ladder).optional().describe('What heals it; the first ladder whose "when" holds applies'),
   export: names().optional().describe('Numeric fields to export as brainstem_probe_field'),
-  each: later(),
+  each: z
+    .array(z.union([z.string(), z.number(), z.boolean()]))
+    .optional()
+    .describe('One probe an item, called NAME[ITEM]; {{item}} in any value stands for it'),
   slo: later(),
   drill: later(),
   vantage: later(),
