@@ -6,6 +6,7 @@ import { http } from './http.ts';
 import { postgres } from './postgres.ts';
 import { createSequence } from './sequence.ts';
 import { sql } from './sql.ts';
+import { systemd } from './systemd.ts';
 
 const singleTypes: ActionTypes = {
   docker,
@@ -13,6 +14,7 @@ const singleTypes: ActionTypes = {
   http,
   postgres,
   sql,
+  systemd,
 };
 
 export const actionTypes: ActionTypes = { ...singleTypes, sequence: createSequence(singleTypes) };
