@@ -6,6 +6,7 @@ import { http } from './http.ts';
 import { postgres } from './postgres.ts';
 import { createSequence } from './sequence.ts';
 import { sql } from './sql.ts';
+import { supervisor } from './supervisor.ts';
 import { systemd } from './systemd.ts';
 
 const singleTypes: ActionTypes = {
@@ -14,6 +15,7 @@ const singleTypes: ActionTypes = {
   http,
   postgres,
   sql,
+  supervisor,
   systemd,
 };
 

@@ -12,6 +12,7 @@ import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
 import { redis } from './redis.ts';
+import { supervisor } from './supervisor.ts';
 import { createSystemdProbeType } from './systemd.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
@@ -29,6 +30,7 @@ export const probeTypes: ProbeTypes = {
   postgres,
   prometheus,
   redis,
+  supervisor,
   systemd: createSystemdProbeType(),
   tcp,
   tls,
