@@ -12,6 +12,7 @@ import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
 import { redis } from './redis.ts';
+import { statuspage } from './statuspage.ts';
 import { supervisor } from './supervisor.ts';
 import { createSystemdProbeType } from './systemd.ts';
 import { tcp } from './tcp.ts';
@@ -30,6 +31,7 @@ export const probeTypes: ProbeTypes = {
   postgres,
   prometheus,
   redis,
+  statuspage,
   supervisor,
   systemd: createSystemdProbeType(),
   tcp,
