@@ -11,6 +11,7 @@ import { icmp } from './icmp.ts';
 import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
+import { quorum } from './quorum.ts';
 import { redis } from './redis.ts';
 import { statuspage } from './statuspage.ts';
 import { supervisor } from './supervisor.ts';
@@ -30,6 +31,7 @@ export const probeTypes: ProbeTypes = {
   process: createProcessProbeType(),
   postgres,
   prometheus,
+  quorum,
   redis,
   statuspage,
   supervisor,
