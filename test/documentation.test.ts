@@ -82,6 +82,15 @@ describe('examples', () => {
   );
 });
 
+describe('examples of several probes', () => {
+  it.each(['docs/services.md', 'docs/many-instances.md'])('%s shows files that load', async (path) => {
+    home = await createHome(Object.fromEntries(examples(path)));
+    const { probes, remediations } = await loadConfiguration(home.path, { registries, environment: {} });
+    expect(probes.size).toBeGreaterThan(2);
+    expect(remediations.size).toBeGreaterThan(0);
+  });
+});
+
 describe('tables', () => {
   it('docs/healing.md names every refusal', () => {
     expect(firstCells('docs/healing.md').sort()).toEqual([...REFUSALS].sort());
