@@ -212,8 +212,7 @@ export const brainstemSchema = z.strictObject({
     budget: rate().prefault('10 in 10m').describe('Acts of all remediations'),
     freeze_file: z.string().min(1).default('data/FREEZE').describe('While it exists nothing is healed'),
     storm: later(),
-    vantage: z
-      .array(name())
+    vantage: names()
       .default([])
       .describe(
         'Probes that say whether we are the broken one: while all of them fail, nothing is judged over the network or healed',

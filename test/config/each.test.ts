@@ -89,7 +89,7 @@ describe('each', () => {
       'brainstem.yml': `
 notifiers: { bus: { webhook: { url: "http://127.0.0.1/" } } }
 routes: [{ match: { probe: [disk] }, notify: [bus] }]
-healing: { vantage: [disk] }
+healing: { vantage: [disk, "disk[/]"] }
 `,
     });
     expect(probes.get('web')?.dependsOn).toEqual(['disk[/]', 'disk[/var]', 'mail']);

@@ -15,6 +15,7 @@ const definitions = (items: string) => `
 probes:
   - { name: shop, http: { url: "\${BASE}/{{item}}" }, ${QUICK_PROBE}, each: [${items}] }
   - { name: shops, ${QUORUM} }
+  - { name: disk, exec: { argv: [test, -d, "{{item}}"] }, each: [/, /tmp] }
 `;
 
 const base = () => scene.targets.url('').replace(/\/$/, '');
@@ -68,6 +69,7 @@ describe('one definition for several probes, and a quorum of them', { timeout: 6
     const alone = await brainstem(['probe', 'shops', '--home', scene.home.path], environment);
     expect(alone.code).toBe(3);
     expect(alone.out).toContain('ask `brainstem status`');
+    expect((await untilState(daemon, 'disk[/tmp]', 'up')).target).toBe('test');
     const status = await brainstem(['status', '--url', daemon.url]);
     expect(status.code).toBe(0);
     await until(async () => (await (await daemon.fetch('/')).text()).includes('shop[b]'), {
