@@ -1,5 +1,7 @@
 /** What many runs of a probe leave behind in this process: nothing. */
 import { readdirSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'vitest';
 import { sleep } from './hostile-network.ts';
 
@@ -26,4 +28,26 @@ async function settled(enough: (now: { descriptors: number; handles: number }) =
     if (round === 50 || enough(now)) return now;
     await sleep(100);
   }
+}
+
+/** The heap after 1,000 runs is that after 200, but for a megabyte. */
+export async function doesNotGrow(run: () => Promise<void>, atOnce = 20): Promise<void> {
+  const batches = async (runs: number) => {
+    for (let done = 0; done < runs; done += atOnce) await Promise.all(Array.from({ length: atOnce }, run));
+  };
+  await batches(200);
+  const before = await heapBytes();
+  await batches(800);
+  expect((await heapBytes()) - before).toBeLessThan(2 ** 20);
+}
+
+async function heapBytes(): Promise<number> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  // What is freed by finalizers goes with the next collection.
+  for (let round = 0; round < 3; round += 1) {
+    await sleep(100);
+    collect();
+  }
+  return process.memoryUsage().heapUsed;
 }

@@ -15,7 +15,7 @@ import {
   serveHttp,
   serveRaw,
 } from '../estate/hostile-network.ts';
-import { leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 
 const ask = (spec: Record<string, unknown>, options: RunOptions = {}) =>
   probe(statuspage, statuspage.spec.parse(spec), { timeoutMs: 20_000, ...options });
@@ -210,6 +210,7 @@ describe('what goes wrong has a reason', () => {
 test('hundreds of runs leave nothing behind', async () => {
   const url = await serve(page('critical'));
   await leavesNothing(async () => expect((await ask({ url })).reason).toBe('unhealthy'), 300, 50);
+  await doesNotGrow(async () => void (await ask({ url })));
   const { port } = await serveRaw(() => {});
   const silent = { url: `http://127.0.0.1:${port}` };
   await leavesNothing(async () => expect((await ask(silent, { timeoutMs: 300 })).reason).toBe('timeout'), 200, 100);

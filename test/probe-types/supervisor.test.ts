@@ -17,7 +17,7 @@ import {
   serveRaw,
   sleep,
 } from '../estate/hostile-network.ts';
-import { leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 import { type Supervisord, startSupervisord } from '../estate/supervisord.ts';
 
 const PASSWORD = ['correct', 'horse'].join('-');
@@ -141,6 +141,7 @@ describe('a program of a real supervisord', { timeout: 40_000 }, () => {
 
   test('is looked at hundreds of times without a trace', async () => {
     await leavesNothing(async () => expect((await look('steady')).reason).toBe('ok'), 100, 20);
+    await doesNotGrow(async () => void (await look('steady')));
     const overSocket = { url: server.socket, program: 'nobody' };
     await leavesNothing(async () => expect((await ask(overSocket)).reason).toBe('not_found'), 100, 20);
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSystemdProbeType } from '../../src/probe-types/systemd.ts';
 import { parseUnit } from '../../src/shared/systemd-unit.ts';
 import { probe, type RunOptions, sleep } from '../estate/hostile-network.ts';
-import { leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 import { bootUnits, type Units } from '../estate/units.ts';
 
 const BOOT_MS = 400_000;
@@ -224,6 +224,12 @@ describe('a systemd that does not answer is told apart from every fault of a uni
     const before = process.memoryUsage.rss();
     await ask({ unit: 'web', systemctl: saying('yes hello') }, { timeoutMs: 1_500 });
     expect(process.memoryUsage.rss() - before).toBeLessThan(80 * 2 ** 20);
+  });
+
+  test('and its answers do not add up', async () => {
+    const answer = 'printf "LoadState=loaded\\nActiveState=active\\nCPUUsageNSec=5\\n"';
+    const spec = systemd.spec.parse({ unit: 'web', systemctl: saying(answer) });
+    await doesNotGrow(async () => void (await probe(systemd, spec, { environment })), 50);
   });
 
   test('and it leaves nothing behind', async () => {
