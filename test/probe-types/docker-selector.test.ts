@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { compileCondition, NO_WINDOW } from '../../src/engine/condition.ts';
 import type { Context, Log } from '../../src/ports.ts';
 import { createDockerProbeType } from '../../src/probe-types/docker.ts';
 import { gather, type SeenItem } from '../../src/probe-types/items.ts';
@@ -31,6 +32,20 @@ describe('the definition', () => {
   test('names its labels as its target', () => {
     expect(target(spec.parse({ selector: ['app=web', 'tier'] }))).toBe('app=web,tier');
   });
+});
+
+test.each([
+  ['items.all(name, items[name].restarts < 5)', 'true'],
+  ['items.all(name, items[name].restarts < 1)', 'false'],
+  ['items["a"].state == "running" && total >= 2', 'true'],
+  ['size(failing) == 0', 'true'],
+])('conditions read every item: %s is %s', (source, outcome) => {
+  const { fields } = createDockerProbeType();
+  const location = { file: 'x', line: 1, column: 1 };
+  const condition = compileCondition(source, { fields, everyMs: undefined, windows: false, location });
+  const items = { a: { state: 'running', restarts: 0 }, b: { state: 'running', restarts: 3 } };
+  const seen = { ok: true, reason: 'ok', latency_ms: 1, error: null, items, total: 2, failing: [] } as const;
+  expect(condition.evaluate(seen, NO_WINDOW).outcome).toBe(outcome);
 });
 
 describe('the worst decides', () => {
