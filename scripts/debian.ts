@@ -48,7 +48,7 @@ const POSTGRES = [
 ];
 
 const SELENIUM = ['probe-types/selenium-grid'];
-const CELERY = ['probe-types/celery', 'e2e/estate-celery', 'action-types/celery'];
+const CELERY = ['probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
 
 const SYSTEMD = ['deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
 const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor'];
@@ -134,7 +134,7 @@ const PARTS: readonly Part[] = [
     provides: '/usr/lib/python3/dist-packages/redis/__init__.py',
     suites: CELERY,
   },
-  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql'] },
+  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql', 'e2e/drivers'] },
   { package: 'nats-server', provides: '/usr/sbin/nats-server', suites: ['probe-types/nats', 'e2e/message-probes'] },
   { package: 'mosquitto', provides: '/usr/sbin/mosquitto', suites: ['probe-types/mqtt', 'e2e/message-probes'] },
   {

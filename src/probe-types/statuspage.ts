@@ -25,11 +25,9 @@ const PHASES = {
   transfer: 'Headers until the answer is complete',
 };
 
-const shared = httpSpec.pick({ headers: true, tls: true, proxy: true, ip_protocol: true, resolver: true });
+const { url, headers, tls, proxy, ip_protocol, resolver } = httpSpec.shape;
 const statuspageSpec = z.strictObject({
-  url: httpSpec.shape.url.describe(
-    'The status page, such as https://status.example.com; /api/v2/summary.json is put behind it',
-  ),
+  url: url.describe('The status page, such as https://status.example.com; /api/v2/summary.json is put behind it'),
   components: z
     .array(z.string().min(1).max(200))
     .min(1)
@@ -42,7 +40,7 @@ const statuspageSpec = z.strictObject({
     .describe(
       'From which indicator on the probe fails; below it an indicator other than none and maintenance degrades',
     ),
-  ...shared.shape,
+  ...{ headers, tls, proxy, ip_protocol, resolver },
 });
 type StatuspageSpec = z.output<typeof statuspageSpec>;
 
