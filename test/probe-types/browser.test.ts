@@ -304,7 +304,7 @@ describe('our own trouble', () => {
     await sleep(200);
     const hasty = visit({ url: slow }, { timeoutMs: 500, type });
     const patient = visit({ url: await serve(page('after')) }, { timeoutMs: 60_000, type, launch: true });
-    await expect(hasty).rejects.toMatchObject({ code: 'browser_busy' });
+    await expect(hasty).rejects.toMatchObject({ code: 'out_of_resources' });
     expect((await first).reason).toBe('timeout');
     const output = await patient;
     expect(output).toMatchObject({ reason: 'ok', fields: { text: 'after' } });
