@@ -29,15 +29,20 @@ const CERTIFICATES = [
   'probe-types/steps-leaks',
   'probe-types/http-steps',
   'probe-types/recipes',
+  'probe-types/grpc',
+  'probe-types/mysql',
+  'probe-types/smtp',
   'papertrail/shipper',
   'e2e/papertrail',
 ];
 const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions', 'e2e/estate-postgres'];
 
+const SELENIUM = ['probe-types/selenium-grid'];
+
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
   { package: 'runc', provides: '/usr/sbin/runc', suites: DOCKER },
-  { package: 'containerd', provides: '/usr/bin/containerd', suites: DOCKER },
+  { package: 'containerd', provides: '/usr/bin/containerd', suites: [...DOCKER, 'probe-types/grpc'] },
   { package: 'iptables', provides: '/usr/sbin/iptables', suites: DOCKER },
   { package: 'busybox-static', provides: '/bin/busybox', suites: [...DOCKER, 'probe-types/icmp'] },
   {
@@ -57,9 +62,11 @@ const PARTS: readonly Part[] = [
   {
     package: 'dnsmasq-base',
     provides: '/usr/sbin/dnsmasq',
-    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns'],
+    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns', 'probe-types/grpc'],
   },
-  { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look'] },
+  { package: 'chromium', provides: '/usr/bin/chromium', suites: ['notifiers/email-look', ...SELENIUM] },
+  { package: 'chromium-driver', provides: '/usr/bin/chromedriver', suites: SELENIUM },
+  { package: 'openjdk-17-jre-headless', provides: '/usr/bin/java', suites: SELENIUM },
   {
     package: 'faketime',
     provides: '/usr/bin/faketime',
@@ -90,18 +97,33 @@ const PARTS: readonly Part[] = [
       'e2e/cluster*',
     ],
   },
-  { package: 'redis-server', provides: '/usr/bin/redis-server', suites: ['probe-types/redis', 'e2e/estate-redis'] },
   { package: 'openssh-server', provides: '/usr/sbin/sshd', suites: ['probe-types/recipes'] },
   { package: 'dovecot-imapd', provides: '/usr/lib/dovecot/imap', suites: ['probe-types/recipes'] },
   { package: 'dovecot-pop3d', provides: '/usr/lib/dovecot/pop3', suites: ['probe-types/recipes'] },
   { package: 'vsftpd', provides: '/usr/sbin/vsftpd', suites: ['probe-types/recipes'] },
+  {
+    package: 'redis-server',
+    provides: '/usr/bin/redis-server',
+    suites: ['probe-types/redis', 'probe-types/celery', 'e2e/estate-redis'],
+  },
+  {
+    package: 'python3-celery',
+    provides: '/usr/lib/python3/dist-packages/celery/__init__.py',
+    suites: ['probe-types/celery'],
+  },
+  {
+    package: 'python3-redis',
+    provides: '/usr/lib/python3/dist-packages/redis/__init__.py',
+    suites: ['probe-types/celery'],
+  },
+  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql'] },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
   {
     package: 'prometheus-blackbox-exporter',
     provides: '/usr/bin/prometheus-blackbox-exporter',
-    suites: ['blackbox/exporter'],
+    suites: ['blackbox/exporter', 'probe-types/grpc'],
   },
   { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
 ];

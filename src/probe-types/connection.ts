@@ -72,6 +72,14 @@ export function asciiHost(written: string): string {
   return domainToASCII(host) || host;
 }
 
+/** `host:port`, or `[::1]:port`; undefined: it is something else. */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const match = /^(?:\[([^\]\s]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port < 1 || port > 65_535) return undefined;
+  return { host: asciiHost(match[1] ?? match[2] ?? ''), port };
+}
+
 /** `host:port`, with brackets around an IPv6 address. */
 export function printEndpoint({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -17,7 +17,7 @@ type Cutter = (chunk: Buffer) => readonly Buffer[];
  * the way in ends the run instead: too many bytes, an end of the connection, a parser that throws.
  */
 export class DriverStream extends Duplex {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #line: Lifeline;
   readonly #protocol: string;
   readonly #cut: Cutter;
@@ -28,19 +28,32 @@ export class DriverStream extends Duplex {
   constructor(socket: Socket, line: Lifeline, protocol: string, cut: Cutter = (chunk) => [chunk]) {
     super();
     this.#socket = socket;
+    this.#socket = socket;
     this.#line = line;
     this.#protocol = protocol;
     this.#cut = cut;
     line.hold(this);
     this.on('error', line.fail);
-    socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('close', () => {
-      this.#fail(new ProbeFailure('protocol', 'the connection was closed before the answer was complete'));
-      this.destroy();
-    });
+    this.attach(socket);
   }
 
-  #receive(chunk: Buffer): void {
+  /** The connection as it is, without this stream: for a handshake in the middle of it. */
+  detach(): Socket {
+    return this.#socket.off('data', this.receive).off('close', this.#closed);
+  }
+
+  /** Goes on over what the connection has become. */
+  attach(socket: Socket): void {
+    this.#socket = socket.on('data', this.receive).on('close', this.#closed);
+  }
+
+  readonly #closed = (): void => {
+    this.#fail(new ProbeFailure('protocol', 'the connection was closed before the answer was complete'));
+    this.destroy();
+  };
+
+  /** Hands on what arrived, checked. */
+  readonly receive = (chunk: Buffer): void => {
     if (this.#isDeaf) return;
     this.#bytes += chunk.length;
     try {
@@ -51,7 +64,7 @@ export class DriverStream extends Duplex {
       const broken = new ProbeFailure('protocol', `not valid ${this.#protocol}: ${messageOf(error)}`, options);
       this.#fail(error instanceof ProbeFailure ? error : broken);
     }
-  }
+  };
 
   #fail(failure: ProbeFailure): void {
     this.#isDeaf = true;

@@ -17,10 +17,18 @@ const MAX_BYTES = 2 ** 20;
 const MAX_LINE = 64 * 2 ** 10;
 const MAX_DEPTH = 16;
 
-/** Sends a command and resolves with its reply; an error reply rejects with what it means. One at a time. */
-export type Ask = (command: readonly string[]) => Promise<Reply>;
+type Command = readonly string[];
 
-export function converse(socket: Socket, line: Lifeline): Ask {
+export interface Dialogue {
+  /** Sends a command and resolves with its reply; an error reply rejects with what it means. One at a time. */
+  ask(command: Command): Promise<Reply>;
+  /** Sends several at once, and resolves with their replies. */
+  askAll(commands: readonly Command[]): Promise<readonly Reply[]>;
+  /** Sends what nobody waits for: last words, also when the run has failed. */
+  tell(commands: readonly Command[]): void;
+}
+
+export function converse(socket: Socket, line: Lifeline): Dialogue {
   const incoming = new Incoming();
   let bytes = 0;
   let hear: (() => void) | undefined;
@@ -33,20 +41,26 @@ export function converse(socket: Socket, line: Lifeline): Ask {
   socket.on('end', () =>
     line.fail(new ProbeFailure('protocol', 'the connection was closed before the answer was complete')),
   );
-  return (command) =>
-    line.until((done) => {
-      const reading = readReply(incoming, 0);
+  const askAll = (commands: readonly Command[]) =>
+    line.until<readonly Reply[]>((done) => {
+      const reading = readReplies(incoming, commands.length);
       hear = () => {
         const step = attempt(reading, line);
         if (step?.done) done(step.value);
       };
-      socket.write(encode(command));
+      socket.write(commands.map(encode).join(''));
       // What came unasked, such as a refusal at the connection limit, is the answer.
       hear();
     });
+  return {
+    askAll,
+    // Each command has one reply.
+    ask: async (command) => (await askAll([command]))[0] as Reply,
+    tell: (commands) => void socket.write(commands.map(encode).join('')),
+  };
 }
 
-function attempt(reading: Reading<Reply>, line: Lifeline): IteratorResult<void, Reply> | undefined {
+function attempt<T>(reading: Reading<T>, line: Lifeline): IteratorResult<void, T> | undefined {
   try {
     return reading.next();
   } catch (error) {
@@ -56,7 +70,7 @@ function attempt(reading: Reading<Reply>, line: Lifeline): IteratorResult<void, 
   }
 }
 
-function encode(command: readonly string[]): string {
+function encode(command: Command): string {
   const parts = command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`);
   return `*${command.length}\r\n${parts.join('')}`;
 }
@@ -103,6 +117,12 @@ class Incoming {
     this.#bytes -= count + 2;
     return all.subarray(0, count);
   }
+}
+
+function* readReplies(incoming: Incoming, count: number): Reading<readonly Reply[]> {
+  const replies: Reply[] = [];
+  while (replies.length < count) replies.push(yield* readReply(incoming, 0));
+  return replies;
 }
 
 function* readReply(incoming: Incoming, depth: number): Reading<Reply> {

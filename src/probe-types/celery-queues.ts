@@ -1,0 +1,101 @@
+/** What waits in Celery's queues on Redis, as kombu lays them out: a list for each queue and step of priority. */
+import { z } from 'zod';
+import { ProbeFailure } from './failure.ts';
+import type { Dialogue, Reply } from './redis-dialogue.ts';
+
+/** How kombu names its keys. */
+export interface Layout {
+  readonly queues: readonly string[];
+  readonly prioritySteps: readonly number[];
+  readonly separator: string;
+}
+
+interface QueueFigures {
+  /** Tasks that wait in all queues together. */
+  readonly depth: number;
+  readonly queues: Readonly<Record<string, number>>;
+  /** Tasks that workers have taken, and not done yet. */
+  readonly unacked: number;
+  readonly oldest_unacked_s: number | null;
+  /** Lists in which tasks wait. */
+  readonly waitingIn: readonly string[];
+}
+
+/** The lists of a queue: new tasks are pushed on the left, workers take from the right. */
+function listsOf(queue: string, { prioritySteps, separator }: Layout): readonly string[] {
+  return prioritySteps.map((step) => (step === 0 ? queue : `${queue}${separator}${step}`));
+}
+
+/** @param now ms since the epoch. */
+export async function readQueues({ askAll }: Dialogue, layout: Layout, now: number): Promise<QueueFigures> {
+  const lists = layout.queues.flatMap((queue) => listsOf(queue, layout).map((list) => ({ queue, list })));
+  const [unacked, oldest, ...lengths] = await askAll([
+    ['HLEN', 'unacked'],
+    ['ZRANGE', 'unacked_index', '0', '0', 'WITHSCORES'],
+    ...lists.map(({ list }) => ['LLEN', list]),
+  ]);
+  const queues = Object.fromEntries(layout.queues.map((queue) => [queue, 0]));
+  for (const [index, { queue }] of lists.entries()) queues[queue] = (queues[queue] ?? 0) + Number(lengths[index]);
+  return {
+    queues,
+    depth: Object.values(queues).reduce((sum, length) => sum + length, 0),
+    unacked: Number(unacked),
+    oldest_unacked_s: ageOf(takenAtSeconds(oldest), now),
+    waitingIn: lists.filter((_, index) => Number(lengths[index]) > 0).map(({ list }) => list),
+  };
+}
+
+/** Member and score: when the task was given to a worker. */
+function takenAtSeconds(reply: Reply | undefined): number | undefined {
+  return Array.isArray(reply) && reply[1] !== undefined ? Number(reply[1]) : undefined;
+}
+
+/** Where those who send tasks may note when: Celery does not do so by itself. */
+const SENT_HEADERS = ['enqueued_at', 'sent_at', 'published_at', 'timestamp', 'sentry-task-enqueued-time'] as const;
+const envelope = z.object({
+  headers: z.record(z.string(), z.unknown()).optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** Age of the oldest task that waits; null when none does, or none says when it was sent. Reads whole messages. */
+export async function readOldest({ askAll }: Dialogue, lists: readonly string[], now: number): Promise<number | null> {
+  if (lists.length === 0) return null;
+  try {
+    const messages = await askAll(lists.map((list) => ['LINDEX', list, '-1']));
+    const ages = messages.map((message) => ageOf(sentAtSeconds(message), now)).filter((age) => age !== null);
+    return ages.length === 0 ? null : Math.max(...ages);
+  } catch (error) {
+    // A message that is too large to be read is no trouble of the queue.
+    if (error instanceof ProbeFailure && error.reason === 'body') return null;
+    throw error;
+  }
+}
+
+function sentAtSeconds(message: Reply): number | undefined {
+  if (typeof message !== 'string') return undefined;
+  const { headers, properties } = parse(message) ?? {};
+  const written = [...SENT_HEADERS.map((name) => headers?.[name]), properties?.['timestamp']];
+  return written.map(secondsOf).find((seconds) => seconds !== undefined);
+}
+
+function parse(text: string): z.output<typeof envelope> | undefined {
+  try {
+    return envelope.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** Seconds since the epoch, or a date as text. */
+function secondsOf(value: unknown): number | undefined {
+  if (typeof value !== 'number' && typeof value !== 'string') return undefined;
+  const seconds = value === '' ? Number.NaN : Number(value);
+  const read = Number.isFinite(seconds) ? seconds : Date.parse(String(value)) / 1_000;
+  return Number.isFinite(read) && read > 0 ? read : undefined;
+}
+
+function ageOf(atSeconds: number | undefined, now: number): number | null {
+  if (atSeconds === undefined || !Number.isFinite(atSeconds)) return null;
+  return Math.max(0, now / 1_000 - atSeconds);
+}
