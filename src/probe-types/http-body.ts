@@ -43,16 +43,21 @@ export async function readBody(response: IncomingMessage, limits: BodyLimits, li
   }
   line.enter('transfer');
   response.on('error', line.fail);
-  return await line.until((done) => {
-    const collector = new Collector(limits, done);
-    let source: IncomingMessage | Decoder = response;
-    for (const decoder of decoders) {
-      feed(source, decoder, limits, collector);
-      source = decoder;
-    }
-    source.on('data', (chunk: Buffer) => collector.add(chunk));
-    source.on('end', () => collector.finish(false));
-  });
+  try {
+    return await line.until((done) => {
+      const collector = new Collector(limits, done);
+      let source: IncomingMessage | Decoder = response;
+      for (const decoder of decoders) {
+        feed(source, decoder, limits, collector);
+        source = decoder;
+      }
+      source.on('data', (chunk: Buffer) => collector.add(chunk));
+      source.on('end', () => collector.finish(false));
+    });
+  } finally {
+    // That the rest is cut off must not be taken for a failure of the next request.
+    response.off('error', line.fail);
+  }
 }
 
 /** Encodings in the order of undoing them, RFC 9110, 8.4. */

@@ -5,7 +5,7 @@ import { ProbeFailure } from './failure.ts';
 export interface Memory {
   /** Keeps a value for later steps; it replaces one of the same name. Throws a ProbeFailure when it is too long to keep. */
   save(name: string, value: string): void;
-  /** Hides a value from messages that no step can use, such as a cookie's. */
+  /** Hides a value from messages that no step can use, such as a cookie's: the youngest 16 KiB of them. */
   conceal(value: string): void;
   /** A text with the value of each `{{name}}`. `encode` turns a value into what may stand there, so that it stays a value. */
   fill(text: string, encode?: (value: string) => string): string;
@@ -22,14 +22,17 @@ const PLACEHOLDER = /\{\{([A-Za-z_]\w{0,39}|\d{1,2})\}\}/g;
 /** Characters of one value: a token or an address, never a document. */
 const MAX_VALUE = 8 * 2 ** 10;
 
+/** Characters of concealed values: to look for all that a server can invent would take seconds. */
+const MAX_CONCEALED = 16 * 2 ** 10;
+
 /** @param secrets values that are known before the first step. */
 export function createMemory(secrets: Readonly<Record<string, string>> = {}): Memory {
   const values = new Map(Object.entries(secrets));
-  const concealed = new Set(values.values());
+  let concealed: readonly string[] = [];
   /** undefined: to be made anew. */
   let redactor: Redactor | undefined;
   const conceal = (value: string) => {
-    concealed.add(value);
+    concealed = youngest([...concealed, value]);
     redactor = undefined;
   };
   return {
@@ -38,20 +41,31 @@ export function createMemory(secrets: Readonly<Record<string, string>> = {}): Me
       if (value.length > MAX_VALUE) {
         throw new ProbeFailure('body', `the value for {{${name}}} has more than ${MAX_VALUE} characters`);
       }
+      // What it replaces is no less secret.
+      conceal(values.get(name) ?? '');
       values.set(name, value);
-      conceal(value);
     },
     fill: (text, encode = (value) => value) =>
       text.replace(PLACEHOLDER, (_, name: string) => encode(values.get(name) ?? '')),
     hide(text) {
       if (!redactor) {
         redactor = createRedactor();
-        redactor.use([...concealed]);
+        redactor.use([...values.values(), ...concealed]);
       }
       return redactor.redact(text);
     },
     values: () => Object.fromEntries(values),
   };
+}
+
+/** The last of these values that are short enough together. */
+function youngest(all: readonly string[]): readonly string[] {
+  let characters = 0;
+  const first = all.findLastIndex((value) => {
+    characters += value.length;
+    return characters > MAX_CONCEALED;
+  });
+  return all.slice(first + 1);
 }
 
 /** Whether a text names a value at all. */

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { http } from '../../src/probe-types/http.ts';
 import { load, only, problems } from '../config/homes.ts';
@@ -402,9 +403,11 @@ describe('each request is asked as a single one is', () => {
     expect(Math.max(...open)).toBeLessThan(3);
   });
 
-  test('and what a server sends beyond the cap is not waited for', async () => {
-    const endless = answering('HTTP/1.1 200 OK\r\n\r\n', (socket) => flood(socket, 'x'.repeat(9_999)));
-    const first = await serveRaw(endless);
+  test.each([
+    ['plain', 'HTTP/1.1 200 OK\r\n\r\n', 'x'.repeat(9_999)],
+    ['compressed', 'HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n', gzipSync(Buffer.alloc(40 * 2 ** 20))],
+  ])('and what a server sends beyond the cap is not waited for: %s', async (_name, head, piece) => {
+    const first = await serveRaw(answering(head, (socket) => flood(socket, piece)));
     let open = -1;
     const slow = await serve((_, response) => {
       setTimeout(() => {

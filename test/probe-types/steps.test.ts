@@ -149,6 +149,18 @@ describe('the runner', () => {
     await expect(run([{ lack: 'a' }], { log: [] })).rejects.toBeInstanceOf(RetryableError);
   });
 
+  test('what was replaced or only passed by is hidden too, as far as it is worth the time', () => {
+    const memory = createMemory({ word: 'first-word' });
+    memory.save('word', 'second-word');
+    memory.conceal('a-cookie-of-it');
+    expect(memory.hide('first-word second-word a-cookie-of-it')).toBe('[redacted] [redacted] [redacted]');
+    const startedAt = performance.now();
+    for (let count = 0; count < 2_500; count += 1) memory.conceal(`${count}/`.repeat(500));
+    expect(memory.hide('second-word 2499/2499/')).toBe('[redacted] 2499/2499/');
+    expect(memory.hide('2499/'.repeat(500))).toBe('[redacted]');
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
   test('a value that is no value but a document is not kept', () => {
     expect(() => createMemory().save('a', 'x'.repeat(10_000))).toThrow(/more than 8192 characters/);
   });
