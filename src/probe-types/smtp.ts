@@ -155,8 +155,7 @@ async function runSmtp(
 }
 
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
-  const { socket, address: ip } = await open(plan.server, routeOf(plan.spec), line, resolver);
-  seen.ip = ip;
+  const { socket } = await open(plan.server, routeOf(plan.spec), line, resolver, seen);
   return plan.server.scheme === 'smtps' ? await plan.guard(socket, line, seen, now) : socket;
 }
 
