@@ -25,6 +25,10 @@ const REFUSED = {
   ratio: 'prometheus: { url: "http://127.0.0.1:1", query: up }',
   queue: 'redis: { url: "redis://127.0.0.1:1/0" }',
   certificate: 'tls: { host: 127.0.0.1, port: 1 }',
+  unit: 'systemd: { unit: web, systemctl: [/bin/false] }',
+  program: 'supervisor: { url: "http://127.0.0.1:1", program: web }',
+  provider: 'statuspage: { url: "http://127.0.0.1:1" }',
+  several: 'quorum: { probes: [port] }',
 };
 
 const MODULE = `import { defineProbe } from 'brainstem';
