@@ -104,19 +104,19 @@ const PARTS: readonly Part[] = [
   {
     package: 'redis-server',
     provides: '/usr/bin/redis-server',
-    suites: ['probe-types/redis', 'probe-types/celery', 'e2e/estate-redis'],
+    suites: ['probe-types/redis', 'probe-types/celery', 'e2e/drivers', 'e2e/estate-redis'],
   },
   {
     package: 'python3-celery',
     provides: '/usr/lib/python3/dist-packages/celery/__init__.py',
-    suites: ['probe-types/celery'],
+    suites: ['probe-types/celery', 'e2e/drivers'],
   },
   {
     package: 'python3-redis',
     provides: '/usr/lib/python3/dist-packages/redis/__init__.py',
-    suites: ['probe-types/celery'],
+    suites: ['probe-types/celery', 'e2e/drivers'],
   },
-  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql'] },
+  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql', 'e2e/drivers'] },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },

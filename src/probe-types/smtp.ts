@@ -48,7 +48,7 @@ const smtpSpec = z
       .enum(STARTTLS)
       .optional()
       .describe(
-        'required: fails without STARTTLS; optional: uses it when it is offered. Default: required, optional on loopback',
+        'required: fails without STARTTLS; optional: uses it when it is offered. Default: required; off on loopback without tls',
       ),
     hello: z
       .string()
@@ -93,7 +93,8 @@ function createSmtp(resolver: NameResolver = createResolver()): ProbeType<typeof
   const createGuard = createGuards([]);
   const prepare = oncePerSpec((spec: SmtpSpec): Prepared => {
     const server = serverOf(spec);
-    const starttls = spec.starttls ?? (isLoopback(server.host) ? 'optional' : 'required');
+    // Towards this machine itself as the notifier `email` has it: its mail server has no certificate of a name.
+    const starttls = spec.starttls ?? (spec.tls || !isLoopback(server.host) ? 'required' : 'off');
     return {
       spec,
       server,
