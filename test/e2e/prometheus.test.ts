@@ -25,6 +25,11 @@ const REFUSED = {
   ratio: 'prometheus: { url: "http://127.0.0.1:1", query: up }',
   queue: 'redis: { url: "redis://127.0.0.1:1/0" }',
   certificate: 'tls: { host: 127.0.0.1, port: 1 }',
+  shop: 'mysql: { url: "mysql://nobody@127.0.0.1:1/shop" }',
+  tasks: 'celery: { broker: "redis://127.0.0.1:1/0" }',
+  carts: 'grpc: { address: "127.0.0.1:1" }',
+  mail: 'smtp: { url: "smtp://127.0.0.1:1" }',
+  grid: 'selenium-grid: { url: "http://127.0.0.1:1" }',
 };
 
 const MODULE = `import { defineProbe } from 'brainstem';
