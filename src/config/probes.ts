@@ -21,7 +21,7 @@ import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
 import { type Reading, readEntries, registerName } from './reading.ts';
 import { revisionOf } from './revision.ts';
 import { checkSchedule, type Level, retryEveryOf, scheduleOf, timeoutOf } from './schedule.ts';
-import { isEmpty, nearestTree, type Path, type Tree, unsetNames } from './tree.ts';
+import { filterKeys, isEmpty, nearestTree, type Path, type Tree, unsetNames } from './tree.ts';
 
 const PROBE_KEYS = Object.keys(probeSchema.shape);
 const RELAPSE_MS = 15 * 60_000;
@@ -58,7 +58,7 @@ function readEntry(entry: Tree, file: Level, defaults: Defaults, reading: Readin
 function readDefaults(file: Tree, { problems }: Reading): Level {
   const written = file.children.get('defaults');
   if (written === undefined || isEmpty(written)) return { keys: {}, tree: { ...file, children: new Map() } };
-  const tree = written.kind === 'mapping' ? commonPart(written, [...written.children.keys()]) : written;
+  const tree = written.kind === 'mapping' ? filterKeys(written, (_, child) => !isEmpty(child)) : written;
   const keys = checkKeys(probeDefaultsSchema, tree, { whole: '"defaults"', problems }) ?? {};
   checkSchedule({ keys, tree }, problems);
   return { keys, tree };
@@ -75,7 +75,7 @@ function readProbe(
   const options = { kind: 'probe', types: registries.probeTypes, commonKeys: PROBE_KEYS, problems, secrets };
   const plugin = readPlugin(entry, options);
   if (plugin !== undefined) checkMarks(plugin.type.spec, plugin.tree, problems);
-  const tree = commonPart(entry, PROBE_KEYS);
+  const tree = commonPart(entry, options);
   const written = checkKeys(probeSchema, tree, { whole: 'a probe', problems });
   if (written === undefined) return undefined;
   const keys = item === undefined ? written : { ...written, name: itemName(written.name, item) };
@@ -242,7 +242,7 @@ function checkExports(tree: Tree, keys: ProbeKeys, fields: FieldDeclarations, { 
   }
 }
 
-function consequences({ entry, keys, file, own, reading }: Parts) {
+function consequences({ entry, keys, file, own, plugin, reading }: Parts) {
   const shared: ProbeDefaultKeys = { ...file.keys, ...keys };
   const labels = { ...file.keys.labels, ...keys.labels };
   if (Object.keys(labels).length > MAX_LABELS) {
@@ -253,11 +253,15 @@ function consequences({ entry, keys, file, own, reading }: Parts) {
     dependsOn: shared.depends_on ?? [],
     pageAfterMs: shared.page_after ?? 0,
     relapseMs: shared.relapse ?? RELAPSE_MS,
-    group: shared.group ?? basename(entry.location.file, extname(entry.location.file)),
+    group: shownIn(plugin) ?? shared.group ?? basename(entry.location.file, extname(entry.location.file)),
     labels: Object.keys(labels).length === 0 ? NO_LABELS : labels,
     ...(shared.notify !== undefined && { notify: shared.notify }),
     ...(shared.runbook !== undefined && { runbook: shared.runbook }),
   };
+}
+
+function shownIn(plugin: Parts['plugin']): string | undefined {
+  return plugin?.spec === undefined ? undefined : plugin.type.shownIn?.(plugin.spec);
 }
 
 /** Of the entry itself and of those defaults that it does not replace. */
