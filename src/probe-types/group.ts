@@ -36,6 +36,8 @@ const fields: FieldDeclarations = {
 };
 
 const MAX_NAMES = 100;
+/** Of the message: more than this many names, or characters of them, are counted instead. */
+const TOLD = { names: 10, characters: 200 } as const;
 
 export const group: ProbeType<typeof groupSpec> = {
   name: 'group',
@@ -88,7 +90,8 @@ function judge(spec: GroupSpec, members: readonly Member[]): ProbeOutput {
   const seen = { up, total, down: down.slice(0, MAX_NAMES), unknown };
   if (up >= wanted) return { reason: 'ok', fields: seen };
   if (up + unknown >= wanted) throw new RetryableError('group_undecided', `${unknown} of its probes cannot tell yet`);
-  const error = `${up} of ${total} up, ${wanted} wanted; down: ${namesOf(down)}`;
+  const open = unknown === 0 ? '' : `, ${unknown} not known yet`;
+  const error = `${up} of ${total} up${open}, ${wanted} wanted; down: ${namesOf(down)}`;
   return { reason: 'unhealthy', fields: seen, error };
 }
 
@@ -98,6 +101,11 @@ function wantedOf({ quorum, share }: GroupSpec, total: number): number {
 }
 
 function namesOf(names: readonly string[]): string {
-  const rest = names.length > 10 ? ` and ${names.length - 10} more` : '';
-  return `${names.slice(0, 10).join(', ')}${rest}`;
+  const told = names.slice(0, 1);
+  for (const name of names.slice(1, TOLD.names)) {
+    if (told.join(', ').length + name.length > TOLD.characters) break;
+    told.push(name);
+  }
+  const left = names.length - told.length;
+  return `${told.join(', ')}${left === 0 ? '' : ` and ${left} more`}`;
 }

@@ -72,7 +72,7 @@ describe('one definition for several probes, and a group of them', { timeout: 60
     expect((await untilState(daemon, 'disk[/tmp]', 'up')).target).toBe('test');
     const status = await brainstem(['status', '--url', daemon.url]);
     expect(status.code).toBe(0);
-    await until(async () => (await (await daemon.fetch('/')).text()).includes('shop[b]'), {
+    await until(async () => (await (await daemon.fetch('/')).text()).includes('shop<span class="item">[b]</span>'), {
       what: 'the page to name it',
     });
   });

@@ -70,6 +70,18 @@ describe('a group', () => {
     expect(fields['down']).toHaveLength(100);
     expect(error).toMatch(/and 490 more$/);
   });
+
+  test('says how many more there are also when their names are long', async () => {
+    const name = (index: number) => `shop[${'x'.repeat(60)}${index}]`;
+    const states = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [name(index), 'down' as const]));
+    const { error } = await ask({}, states);
+    expect(error).toBe(`0 of 30 up, 30 wanted; down: ${name(0)}, ${name(1)} and 28 more`);
+  });
+
+  test('says how many are not known yet, when it is decided without them', async () => {
+    const { error } = await ask({ quorum: 3 }, { a: 'up', b: 'down', c: 'unknown' });
+    expect(error).toBe('1 of 3 up, 1 not known yet, 3 wanted; down: b');
+  });
 });
 
 test.each([
