@@ -28,7 +28,7 @@ const REFUSED = {
   unit: 'systemd: { unit: web, systemctl: [/bin/false] }',
   program: 'supervisor: { url: "http://127.0.0.1:1", program: web }',
   provider: 'statuspage: { url: "http://127.0.0.1:1" }',
-  several: 'quorum: { probes: [port] }',
+  several: 'group: { probes: [port] }',
   shop: 'mysql: { url: "mysql://nobody@127.0.0.1:1/shop" }',
   tasks: 'celery: { broker: "redis://127.0.0.1:1/0" }',
   carts: 'grpc: { address: "127.0.0.1:1" }',
