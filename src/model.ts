@@ -363,6 +363,8 @@ export interface Observation {
   readonly fields: Fields;
   /** Redacted, at most 1 KiB. */
   readonly error?: string;
+  /** Values of this run alone that stand in `fields` and in nothing that is shown or stored. */
+  readonly hidden?: readonly string[];
   readonly unknown?: UnknownCause;
   /** Wall clock at which it turns by the passing of time alone. */
   readonly turnsAt?: number;

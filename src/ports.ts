@@ -130,6 +130,8 @@ export interface ProbeOutput {
   readonly reason: Reason;
   readonly fields: Fields;
   readonly error?: string;
+  /** What the run learnt that nobody may see, such as a token that it was given: conditions read it, people do not. */
+  readonly hidden?: readonly string[];
   /** What was measured, when it is not the duration of `run` itself. */
   readonly latencyMs?: number;
   /** Wall clock at which this answer turns by the passing of time alone: asked again then, whatever the interval. */

@@ -22,6 +22,30 @@ export function createRedactor(): Redactor {
   };
 }
 
+/** `redact`, and without what one run learnt that nobody may see. */
+export function hiding(
+  redact: (text: string) => string,
+  { hidden }: { readonly hidden?: readonly string[] },
+): (text: string) => string {
+  if (hidden === undefined) return redact;
+  let own: Redactor | undefined;
+  return (text) => {
+    if (!own) {
+      own = createRedactor();
+      own.use(hidden);
+    }
+    return redact(own.redact(text));
+  };
+}
+
+/** A copy of what a target said, with every text of it redacted: a server chooses its keys, too. */
+export function redactAll(value: unknown, redact: (text: string) => string): unknown {
+  if (typeof value === 'string') return redact(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => redactAll(item, redact));
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [redact(key), redactAll(member, redact)]));
+}
+
 /** One alternation, longest first, so that no form is cut short by another that it contains. */
 function compile(forms: ReadonlySet<string>): RegExp | undefined {
   const hidden = [...forms].filter((form) => form.length >= SHORTEST).sort((a, b) => b.length - a.length);

@@ -114,6 +114,16 @@ describe('tables', () => {
     expect(firstCells('docs/alerts.md')).toEqual(ALERT_KINDS);
   });
 
+  it('docs/probe-evidence.md names tests that exist', () => {
+    const rows = [...page('docs/probe-evidence.md').matchAll(/^\|[^|]*\|[^|]*\| `(\S+)` +\| (.+?) +\|$/gm)];
+    expect(rows.length).toBeGreaterThan(40);
+    const missing = rows.filter(([, file = '', name = '']) => {
+      const literals = ["'", '"', '`'].map((quote) => `${quote}${name}${quote}`);
+      return !existsSync(join(ROOT, file)) || !literals.some((literal) => page(file).includes(literal));
+    });
+    expect(missing.map(([row]) => row)).toEqual([]);
+  });
+
   it('docs/http-api.md names every path', () => {
     const known = routes.map(({ method, path }) => `${method} ${path}`).filter((path) => !/\.\w+$/.test(path));
     expect(firstCells('docs/http-api.md').sort()).toEqual([...known, 'GET /api/v1/openapi.json'].sort());

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createRedactor, REDACTED } from '../src/redact.ts';
+import { createRedactor, hiding, REDACTED, redactAll } from '../src/redact.ts';
 
 const secret = ['pa ss', 'w/rd"\\', "<&>'é"].join('+');
 
@@ -65,4 +65,19 @@ test('reads 1 MiB against 200 secrets without hanging', () => {
   const started = performance.now();
   redact('a'.repeat(1 << 20));
   expect(performance.now() - started).toBeLessThan(5_000);
+});
+
+test('hides what one run learnt, besides what is configured', () => {
+  const { redact } = redactorFor('configured');
+  const seen = hiding(redact, { hidden: ['minted-1', 'minted-2'] });
+  expect(seen('configured minted-1 minted-2 rest')).toBe(`${REDACTED} ${REDACTED} ${REDACTED} rest`);
+  expect(hiding(redact, {})('configured minted-1')).toBe(`${REDACTED} minted-1`);
+});
+
+test('hides in all that a target said, its keys included', () => {
+  const { redact } = redactorFor('configured');
+  const said = { name: 'configured', 'a configured key': [{ deep: 'configured' }, 1, null, 7n], other: true };
+  expect(redactAll(said, redact)).toEqual({
+    ...{ name: REDACTED, [`a ${REDACTED} key`]: [{ deep: REDACTED }, 1, null, 7n], other: true },
+  });
 });

@@ -9,10 +9,10 @@ import { loadConfiguration } from '../config/load.ts';
 import { NO_WINDOW } from '../engine/condition.ts';
 import { judge } from '../engine/judge.ts';
 import { AppError, ConfigurationError, UsageError } from '../errors.ts';
-import type { Configuration, Observation, Probe, Verdict } from '../model.ts';
+import type { Configuration, Fields, Observation, Probe, Verdict } from '../model.ts';
 import { instead } from '../nearest.ts';
 import type { Clock, Log } from '../ports.ts';
-import { createRedactor } from '../redact.ts';
+import { createRedactor, hiding, redactAll } from '../redact.ts';
 import { registries } from '../registries.ts';
 import { createRunner } from '../runtime/runner.ts';
 import { unconfigured } from '../words.ts';
@@ -42,10 +42,10 @@ export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Pro
   const redactor = createRedactor();
   redactor.use(configuration.secrets);
   const observation = await runOnce(definition, resolve(given.home), io, clock, redactor.redact);
-  const verdict = judge(definition, observation, NO_WINDOW, redactor.redact);
-  io.out(
-    redactor.redact(given.json ? asJson(definition, observation, verdict) : asText(definition, observation, verdict)),
-  );
+  const show = hiding(redactor.redact, observation);
+  const verdict = judge(definition, observation, NO_WINDOW, show);
+  const shown = { ...observation, fields: redactAll(observation.fields, show) as Fields };
+  io.out(redactor.redact(given.json ? asJson(definition, shown, verdict) : asText(definition, shown, verdict)));
   return verdict.kind === 'unknown' ? 3 : verdict.kind === 'fail' ? 1 : 0;
 }
 

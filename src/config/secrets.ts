@@ -7,8 +7,11 @@ import { type Path, scalars, type Tree } from './tree.ts';
 /** A shorter value would blot out half of every text if it were redacted. */
 const SHORTEST_SECRET = 6;
 
-/** Begins at `://`: to look for the scheme from each of its characters would take quadratic time in a long value. */
-const USERINFO = /(?<=[a-z0-9+.-]):\/\/(?:([^\s/?#:@]*):)?([^\s/?#@]+)@/gi;
+/**
+ * Begins at `://`: to look for the scheme from each of its characters would take quadratic time in a long value. It ends at the
+ * last @ before the path, as every parser of URLs has it: a password may hold one.
+ */
+const USERINFO = /(?<=[a-z0-9+.-]):\/\/(?:([^\s/?#:@]*):)?([^\s/?#]+)@/gi;
 
 /** A name alone is no token there, and often a word that stands everywhere: `postgres://postgres@localhost/`. */
 const NAMED = /postgres(?:ql)?$/i;

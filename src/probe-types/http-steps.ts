@@ -25,6 +25,8 @@ export interface Journey {
   /** Of the last request. */
   sighting: Sighting;
   readonly steps: SeenStep[];
+  /** Values of the steps that nobody may see. */
+  hidden: readonly string[];
 }
 
 export interface Means extends Omit<Exchange, 'seen'> {
@@ -67,6 +69,7 @@ export async function follow(plan: Plan, journey: Journey, means: Means): Promis
     });
   } finally {
     journey.sighting.finalUrl = memory.hide(journey.sighting.finalUrl);
+    journey.hidden = memory.hidden();
   }
 }
 

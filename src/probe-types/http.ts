@@ -54,7 +54,7 @@ function prepareSpec(spec: HttpSpec, access: Access): Plan {
 
 async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, context: Context): Promise<ProbeOutput> {
   const line = new Lifeline(context);
-  const journey: Journey = { sighting: emptySighting(plan.target), steps: [] };
+  const journey: Journey = { sighting: emptySighting(plan.target), steps: [], hidden: [] };
   let failure: ProbeFailure | undefined;
   try {
     await (plan.spec.steps ? followAll : visitOnce)(plan, journey, { line, resolver, input, context });
@@ -66,7 +66,8 @@ async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, co
   }
   const seen = toFields(journey.sighting, line, input.reads, plan.spec.max_text);
   const fields = plan.spec.steps ? { ...seen, steps: journey.steps } : seen;
-  return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
+  const learnt = { fields, ...(journey.hidden.length > 0 && { hidden: journey.hidden }) };
+  return failure ? { reason: failure.reason, ...learnt, error: failure.message } : { reason: 'ok', ...learnt };
 }
 
 interface Run {

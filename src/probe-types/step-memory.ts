@@ -11,6 +11,8 @@ export interface Memory {
   fill(text: string, encode?: (value: string) => string): string;
   /** A text without any of the values, in every form in which they usually travel. */
   hide(text: string): string;
+  /** All that `hide` hides. */
+  hidden(): readonly string[];
   /** All values by name. */
   values(): Readonly<Record<string, string>>;
 }
@@ -35,8 +37,10 @@ export function createMemory(secrets: Readonly<Record<string, string>> = {}): Me
     concealed = youngest([...concealed, value]);
     redactor = undefined;
   };
+  const hidden = () => [...values.values(), ...concealed];
   return {
     conceal,
+    hidden,
     save(name, value) {
       if (value.length > MAX_VALUE) {
         throw new ProbeFailure('body', `the value for {{${name}}} has more than ${MAX_VALUE} characters`);
@@ -50,7 +54,7 @@ export function createMemory(secrets: Readonly<Record<string, string>> = {}): Me
     hide(text) {
       if (!redactor) {
         redactor = createRedactor();
-        redactor.use([...values.values(), ...concealed]);
+        redactor.use(hidden());
       }
       return redactor.redact(text);
     },

@@ -5,6 +5,7 @@ import { RetryableError, UsageError } from '../errors.ts';
 import type { BlackboxModule, Configuration, Observation, Probe } from '../model.ts';
 import { didYouMean } from '../nearest.ts';
 import type { Clock, OnDemandRequest, OnDemandRun, ProbeType, ProbeTypes, RunOnDemand } from '../ports.ts';
+import { hiding } from '../redact.ts';
 import type { Runner } from './runner.ts';
 
 export interface OnDemandParts {
@@ -85,7 +86,7 @@ async function runModule(
   const seen = 'fault' in aim ? unprobed(module, aim.fault, clock.now()) : await parts.run(probe);
   const durationMs = clock.monotonic() - began;
   const observation = { ...seen, fields: module.adjust(seen.fields, seen.reason) };
-  const verdict = judge(probe, seen, NO_WINDOW, redact);
+  const verdict = judge(probe, seen, NO_WINDOW, hiding(redact, seen));
   if (verdict.kind === 'unknown') {
     throw new RetryableError('probe_not_run', `this says nothing about the target: ${verdict.summary}`);
   }

@@ -7,6 +7,7 @@ import { isOurTrouble, type Tracked, track } from '../engine/track.ts';
 import { RetryableError } from '../errors.ts';
 import type { Observation, Probe, Verdict } from '../model.ts';
 import type { Clock, Log, Meter } from '../ports.ts';
+import { hiding } from '../redact.ts';
 import type { Backlog } from './backlog.ts';
 import { createDependencies, type Dependencies } from './dependencies.ts';
 import { createFollowCause } from './incident-cause.ts';
@@ -115,11 +116,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 
   async function process(probe: LiveProbe, observation: Observation): Promise<{ readonly confirming: boolean }> {
     pushSample(probe, observation);
-    const verdict = judge(probe.definition, observation, windowReader(probe, clock.now()), redact);
+    const show = hiding(redact, observation);
+    const verdict = judge(probe.definition, observation, windowReader(probe, clock.now()), show);
     probe.last = { observation, verdict };
     probe.endedAt = clock.monotonic();
     meter.probeRun(observation.probe, verdict.reason);
-    results.add(resultOf(probe.definition, observation, verdict, redact));
+    results.add(resultOf(probe.definition, observation, verdict, show));
     log.debug('probe_ran', {
       probe: observation.probe,
       verdict: verdict.kind,

@@ -63,6 +63,7 @@ export function createRunner(parts: RunnerParts): Runner {
       reason: output.reason,
       fields: output.fields,
       ...(output.error !== undefined && { error: redact(output.error).slice(0, ERROR_CHARS) }),
+      ...(output.hidden && { hidden: output.hidden }),
       ...(unknown && { unknown }),
       ...(output.turnsAt !== undefined && { turnsAt: output.turnsAt }),
       ...(output.intervention && { intervention: output.intervention }),

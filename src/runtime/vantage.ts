@@ -7,6 +7,7 @@ import { NO_WINDOW } from '../engine/condition.ts';
 import { judge } from '../engine/judge.ts';
 import type { Configuration, Observation, Probe } from '../model.ts';
 import type { Clock, Log, Meter, ProbeTypes } from '../ports.ts';
+import { hiding } from '../redact.ts';
 import { isActive } from './live-probe.ts';
 import type { Runner } from './runner.ts';
 import type { SelfWatch } from './self-watch.ts';
@@ -77,7 +78,7 @@ export function createVantage(parts: VantageParts): Vantage {
   /** undefined: it passed. */
   async function ask(definition: Probe): Promise<string | undefined> {
     const observation = await run({ ...definition, timeoutMs: Math.min(definition.timeoutMs, ASK_MS) });
-    const { kind, summary } = judge(definition, observation, NO_WINDOW, redact);
+    const { kind, summary } = judge(definition, observation, NO_WINDOW, hiding(redact, observation));
     return kind === 'pass' || kind === 'warn' ? undefined : `${definition.name}: ${summary}`;
   }
 

@@ -6,6 +6,7 @@ import {
   type Condition,
   type Incident,
   type Notification,
+  type Observation,
   type Plan,
   type Problem,
   type Remediation,
@@ -18,6 +19,7 @@ import {
   type Transition,
 } from '../model.ts';
 import type { AuditEntry, Disarmed, Freeze, ProbeView, Views } from '../ports.ts';
+import { hiding, redactAll } from '../redact.ts';
 import { formatDuration } from '../units.ts';
 import type * as schemas from './schemas.ts';
 
@@ -72,12 +74,21 @@ export function probeDetailJson(view: ProbeView, incidents: ReadonlyMap<string, 
       when: when?.source,
       try: rungs.map((rung) => rung.remediation),
     })),
-    fields: last && { ...last.observation.fields },
+    fields: last && fieldsOf(last.observation),
     error: last?.observation.error,
     decided_by: last?.verdict.decidedBy.map(({ source, result }) => ({ condition: source, ...result })),
     defined_at: placeOf(probe.location),
     revision: probe.revision,
   };
+}
+
+/** Without what the run alone knows; what the configuration calls a secret goes when the answer is written. */
+function fieldsOf({ fields, hidden }: Observation): Record<string, unknown> {
+  if (hidden === undefined) return { ...fields };
+  return redactAll(
+    fields,
+    hiding((text) => text, { hidden }),
+  ) as Record<string, unknown>;
 }
 
 const sourceOf = ({ source }: Condition) => source;

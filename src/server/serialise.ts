@@ -1,5 +1,6 @@
 /** Answers as JSON text, without secrets, written in slices so that a large one never holds up the probes. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { redactAll } from '../redact.ts';
 
 /** Keys whose values name definitions and states: everything else refers to them, so they are never redacted. */
 const NAMES: ReadonlySet<string> = new Set([
@@ -36,6 +37,8 @@ async function listText(items: readonly unknown[], redact: Redact): Promise<stri
 function textOf(value: unknown, redact: Redact): string {
   return JSON.stringify(value, (key, member: unknown) => {
     if (typeof member === 'bigint') return Number(member);
+    // What stands in there was named by a target, not by us.
+    if (key === 'fields') return redactAll(member, redact);
     return typeof member === 'string' && !NAMES.has(key) ? redact(member) : member;
   });
 }

@@ -164,6 +164,12 @@ describe('secrets are', () => {
     expect(secrets).toEqual(['pass-w%2Frd', 'pass-w/rd']);
   });
 
+  test('a password with an @ that nobody encoded, to the last one before the path', async () => {
+    const url = `http://someone:${word('pass', 'w@rd')}@127.0.0.1/a@b`;
+    const { secrets } = await load({ 'probes/a.yaml': `probes:\n  - name: web\n    http: { url: "${url}" }\n` });
+    expect(secrets).toEqual(['pass-w@rd']);
+  });
+
   test('a token that stands alone in the userinfo of a URL', async () => {
     const url = `http://${word('only', 'token')}@127.0.0.1/`;
     const { secrets } = await load({ 'probes/a.yaml': `probes:\n  - name: web\n    http: { url: "${url}" }\n` });

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canaryOf, formsOf } from '../estate/canaries.ts';
 import { type Daemon, until } from '../estate/daemon.ts';
 import { fix, probe, probesFile, remediationsFile } from '../estate/definitions.ts';
 import { type FakeSlack, startFakeSlack } from '../estate/fake-slack.ts';
@@ -11,7 +11,7 @@ import { brainstem } from '../estate/program.ts';
 import { type Scene, setScene } from '../estate/scene.ts';
 
 /** Made up at each run; one with characters that every encoding writes in its own way. */
-const canary = (name: string) => `${name}${randomBytes(9).toString('hex')}`;
+const canary = canaryOf;
 const CANARIES = {
   apiToken: canary('daemon'),
   slackToken: canary('slack'),
@@ -28,17 +28,6 @@ const CANARIES = {
   credential: canary('credential'),
   manifested: canary('manifested'),
 };
-
-/** As people would find it: itself, in a URL, in JSON, in HTML, and within base64. */
-function formsOf(secret: string): readonly string[] {
-  const within = [0, 1, 2].map((shift) =>
-    Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)])
-      .toString('base64')
-      .slice(4, -4),
-  );
-  const html = secret.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-  return [...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), html, ...within])];
-}
 
 function leaksIn(text: string, except: readonly (keyof typeof CANARIES)[] = []): string[] {
   return Object.entries(CANARIES).flatMap(([name, secret]) =>

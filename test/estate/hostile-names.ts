@@ -13,6 +13,7 @@ import { serverProcess } from './server-process.ts';
 export interface NameServer {
   /** `127.0.0.1:port` */
   readonly address: string;
+  signal(signal: NodeJS.Signals): void;
   stop(): Promise<void>;
 }
 
@@ -30,7 +31,7 @@ export async function startNameServer(...records: string[]): Promise<NameServer>
   onTestFinished(stop);
   const address = `127.0.0.1:${port}`;
   await answers(address);
-  return { address, stop };
+  return { address, stop, signal: (signal) => void child.kill(signal) };
 }
 
 export interface Unbound {

@@ -83,6 +83,20 @@ describe('dnsmasq', () => {
     });
   });
 
+  test('a server that stands still is a timeout at the deadline, and answers when it goes on', async () => {
+    const server = await startNameServer('--address=/shop.test/127.0.0.1');
+    const spec = { name: 'shop.test', server: server.address };
+    server.signal('SIGSTOP');
+    for (const transport of ['udp', 'tcp']) {
+      const startedAt = performance.now();
+      const output = await ask({ ...spec, transport }, { timeoutMs: 500 });
+      expect(output).toMatchObject({ reason: 'timeout' });
+      expect(performance.now() - startedAt).toBeLessThan(1_500);
+    }
+    server.signal('SIGCONT');
+    expect(await ask(spec)).toMatchObject({ reason: 'ok', fields: { answers: ['127.0.0.1'] } });
+  });
+
   test('its death is noticed over UDP and over TCP', async () => {
     const server = await startNameServer('--address=/shop.test/127.0.0.1');
     await server.stop();
@@ -188,6 +202,7 @@ describe('judging', () => {
     ['rcode == "NXDOMAIN"', 'gone.test', 'true'],
     ['"127.0.0.9" in answers', 'a.test', 'true'],
     ['answers == ["127.0.0.9"]', 'a.test', 'true'],
+    ['answers == ["127.0.0.8"]', 'a.test', 'false'],
     ['flags.ra && ttl_s <= 1', 'a.test', 'true'],
     ['answers.exists(answer, answer.startsWith("v=spf1"))', 'a.test', 'false'],
   ])('%s on %s is %s', async (source, name, outcome) => {

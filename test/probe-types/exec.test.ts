@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compileCondition, NO_WINDOW } from '../../src/engine/condition.ts';
 import type { Context, Log } from '../../src/ports.ts';
 import { exec } from '../../src/probe-types/exec.ts';
 
@@ -123,5 +124,24 @@ describe('real plugins', () => {
     expect(procs).toMatchObject({ reason: 'ok', fields: { perfdata: { procs: expect.any(Number) } } });
     const usage = await run({ argv: [`${PLUGINS}/check_procs`, '--no-such-option'] });
     expect(usage.reason).toBe('internal');
+  });
+
+  it('thresholds that are crossed, and conditions over perfdata', async () => {
+    const disk = await run({ argv: [`${PLUGINS}/check_disk`, '-w', '100%', '-c', '100%', '-p', '/'] });
+    expect(disk).toMatchObject({
+      reason: 'exit_code',
+      fields: { exit_code: 2, perfdata: { '/': expect.any(Number) } },
+    });
+    const procs = await run({ argv: [`${PLUGINS}/check_procs`, '-w', '1000000:'] });
+    expect(procs).toMatchObject({ reason: 'ok', fields: { exit_code: 1, perfdata: { procs: expect.any(Number) } } });
+    const { reason, fields } = await run({ argv: [`${PLUGINS}/check_load`, '-w', '900,900,900', '-c', '900,900,900'] });
+    const outcomeOf = (source: string) => {
+      const location = { file: 'p.yaml', line: 1, column: 1 };
+      const condition = compileCondition(source, { fields: exec.fields, everyMs: 30_000, windows: true, location });
+      return condition.evaluate({ ok: true, reason, latency_ms: 1, error: null, ...fields }, NO_WINDOW).outcome;
+    };
+    expect(outcomeOf('perfdata.load1 < 900 && perfdata.load15 >= 0')).toBe('true');
+    expect(outcomeOf('perfdata.load1 < 0')).toBe('false');
+    expect(outcomeOf('perfdata.load2 < 900')).toBe('false');
   });
 });

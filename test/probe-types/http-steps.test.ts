@@ -204,13 +204,14 @@ describe('what is saved', () => {
       response.setHeader('Set-Cookie', 'sid=cookie-and-secret');
       json(response, { echo: `${url} cookie-and-secret` }, 200);
     });
-    const { error, fields } = await ask(server.url, [
+    const { error, fields, hidden } = await ask(server.url, [
       { url: '/login', save: { token: { json: 'token' } } },
       { url: '/objects/{{token}}', expect: ['json.echo == "x"'] },
     ]);
     expect(error).toBe('step 2 (request): json.echo == "x" (json.echo = "/objects/[redacted] [redacted]")');
     expect(fields['final_url']).toBe(`${server.url}/objects/[redacted]`);
     expect(JSON.stringify(fields['steps'])).not.toContain('secret');
+    expect(hidden).toEqual(expect.arrayContaining(['fresh-and-secret', 'cookie-and-secret']));
   });
 
   test.each<[string, string, object, string]>([

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { createServer, type TlsOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compileCondition } from '../../src/engine/condition.ts';
+import type { Fields } from '../../src/model.ts';
 import { tls } from '../../src/probe-types/tls.ts';
 import { type Authority, createAuthority, type KeyPair } from '../estate/hostile-certificates.ts';
 import { startNameServer } from '../estate/hostile-names.ts';
@@ -30,6 +31,13 @@ async function serveTls(options: TlsOptions) {
 }
 
 const fingerprintOf = (pem: string) => new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+
+function outcomeOf(source: string, fields: Fields): string {
+  const location = { file: 'p.yaml', line: 1, column: 1 };
+  const condition = compileCondition(source, { fields: tls.fields, everyMs: 30_000, windows: true, location });
+  const bindings = { ok: true, reason: 'ok' as const, latency_ms: 1, error: null, ...fields };
+  return condition.evaluate(bindings, { read: () => undefined }).outcome;
+}
 
 describe('a good certificate', () => {
   test('shows what it says, its chain and the session', async () => {
@@ -85,10 +93,7 @@ describe('a good certificate', () => {
   ])('can be judged by %s', async (source, outcome) => {
     const { port } = await serveTls(good);
     const { fields } = await ask({ port, ca: authority.cert });
-    const location = { file: 'p.yaml', line: 1, column: 1 };
-    const condition = compileCondition(source, { fields: tls.fields, everyMs: 30_000, windows: true, location });
-    const bindings = { ok: true, reason: 'ok' as const, latency_ms: 1, error: null, ...fields };
-    expect(condition.evaluate(bindings, { read: () => undefined }).outcome).toBe(outcome);
+    expect(outcomeOf(source, fields)).toBe(outcome);
   });
 
   test('of a server that is asked for by another name', async () => {
@@ -114,6 +119,15 @@ describe('a certificate that is not to be trusted is seen all the same', () => {
     expect(output.fields['chain']).toHaveLength(2);
   });
 
+  test('about to expire', async () => {
+    const { port } = await serveTls(await authority.issue('soon', { names: 'IP:127.0.0.1', days: 3 }));
+    const { reason, fields } = await ask({ port, ca: authority.cert });
+    expect(reason).toBe('ok');
+    expect(fields).toMatchObject({ certificate: { expires_in_days: expect.closeTo(3, 1), subject: 'CN=soon,O=Test' } });
+    expect(outcomeOf('certificate.expires_in_days > 14', fields)).toBe('false');
+    expect(outcomeOf('certificate.expires_in_days > 2', fields)).toBe('true');
+  });
+
   test('self-signed', async () => {
     const pair = await authority.selfSigned('own');
     const { port } = await serveTls(pair);
@@ -132,6 +146,25 @@ describe('a certificate that is not to be trusted is seen all the same', () => {
       error: expect.stringMatching(/without its chain|not trusted/),
       fields: { certificate: { subject: 'CN=good,O=Test' } },
     });
+  });
+});
+
+describe('an old protocol', () => {
+  test.each(['TLSv1', 'TLSv1.1'] as const)('%s is not spoken: no handshake, and that is said', async (version) => {
+    const old = { minVersion: version, maxVersion: version, ciphers: 'DEFAULT:@SECLEVEL=0' };
+    const { port } = await serveTls({ ...good, ...old });
+    expect(await ask({ port, ca: authority.cert })).toMatchObject({
+      reason: 'tls',
+      error: expect.stringMatching(/protocol/),
+    });
+  });
+
+  test('that is still spoken is seen, and may be judged', async () => {
+    const { port } = await serveTls({ ...good, maxVersion: 'TLSv1.2' });
+    const { reason, fields } = await ask({ port, ca: authority.cert });
+    expect(reason).toBe('ok');
+    expect(outcomeOf('tls.version == "TLS 1.3"', fields)).toBe('false');
+    expect(outcomeOf('tls.version in ["TLS 1.2", "TLS 1.3"]', fields)).toBe('true');
   });
 });
 
