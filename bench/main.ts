@@ -4,6 +4,7 @@
  */
 import { type Figure, isMet, type Scenario, toMarkdown, toText } from './figure.ts';
 import { machine, writeReport } from './report.ts';
+import { deadlines } from './scenarios/deadlines.ts';
 import { healing } from './scenarios/healing.ts';
 import { many } from './scenarios/many.ts';
 import { memory } from './scenarios/memory.ts';
@@ -11,8 +12,11 @@ import { probing } from './scenarios/probing.ts';
 import { scraping } from './scenarios/scraping.ts';
 import { slowTargets } from './scenarios/slow-targets.ts';
 import { storing } from './scenarios/storing.ts';
+import { types } from './scenarios/types.ts';
 
-const SCENARIOS: readonly Scenario[] = [probing, slowTargets, memory, storing, scraping, healing, many];
+const SCENARIOS: readonly Scenario[] = [
+  ...[probing, slowTargets, memory, storing, scraping, healing, types, deadlines, many],
+];
 
 async function main(argv: readonly string[]): Promise<number> {
   const isWriting = argv.includes('--write');

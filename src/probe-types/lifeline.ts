@@ -1,10 +1,19 @@
 /** The life of one network run: its deadline, its phases and everything it holds open. */
 import type { Clock } from '../ports.ts';
-import { classify, deadlineFailure, type Phase } from './failure.ts';
+import { classify, deadlineFailure, PHASES, type Phase } from './failure.ts';
 
 interface Destroyable {
   destroy(): void;
 }
+
+/** Written out: a name that is put together at each run costs more than all else that is done with it. */
+const KEYS = {
+  resolve: 'resolve_ms',
+  connect: 'connect_ms',
+  tls: 'tls_ms',
+  processing: 'processing_ms',
+  transfer: 'transfer_ms',
+} as const satisfies Record<Phase, `${Phase}_ms`>;
 
 /**
  * One step is in flight at a time. An abort rejects that step with what the deadline means in its phase, and `close`
@@ -61,9 +70,16 @@ export class Lifeline {
 
   enter(phase: Phase): void {
     const now = this.#clock.monotonic();
-    this.phases[`${this.#phase}_ms`] += now - this.#phaseSince;
+    this.phases[KEYS[this.#phase]] += now - this.#phaseSince;
     this.#phase = phase;
     this.#phaseSince = now;
+  }
+
+  /** Milliseconds in some of the phases, by name: `connect_ms`. */
+  phasesIn(wanted: Partial<Record<Phase, unknown>>): Readonly<Record<string, number>> {
+    const spent: Record<string, number> = {};
+    for (const phase of PHASES) if (phase in wanted) spent[KEYS[phase]] = this.phases[KEYS[phase]];
+    return spent;
   }
 
   /** Waits for `done`, for `fail`, or for the deadline. */

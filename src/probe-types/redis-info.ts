@@ -83,6 +83,7 @@ function lagOf(info: Info): number | undefined {
 
 /** Such as `ip=127.0.0.1,port=6380,state=online,offset=42,lag=1`. */
 function replicasOf(info: Info): readonly string[] {
+  if (info.get('connected_slaves') === '0') return [];
   return [...info]
     .filter(([key, value]) => /^slave\d+$/.test(key) && value.includes('state=online'))
     .map(([, value]) => value);

@@ -55,9 +55,7 @@ export async function runOverConnection(
   const { ip, peer } = findings.seen;
   const fields = {
     ...findings.fields,
-    phases: Object.fromEntries(
-      (Object.keys(phases) as Phase[]).map((phase) => [`${phase}_ms`, line.phases[`${phase}_ms`]]),
-    ),
+    phases: line.phasesIn(phases),
     certificate: peer?.certificate,
     tls: peer?.tls,
     ip,

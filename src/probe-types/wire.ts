@@ -8,6 +8,7 @@ import type { Lifeline } from './lifeline.ts';
 /** What one run reads at most. */
 const MAX_BYTES = 2 ** 20;
 const MAX_LINE = 64 * 2 ** 10;
+const NOTHING = Buffer.alloc(0);
 
 /** Reads one thing; yields when it needs more than has come so far. */
 export type Reading<T> = Generator<void, T>;
@@ -96,6 +97,9 @@ export class Wire {
 export class Incoming {
   readonly #protocol: string;
   #chunks: Buffer[] = [];
+  /** What stands before it in the first chunk was read. */
+  #at = 0;
+  /** Not read yet. */
   #bytes = 0;
 
   constructor(protocol: string) {
@@ -115,14 +119,21 @@ export class Incoming {
   *take(count: number): Reading<Buffer> {
     if (count > MAX_BYTES) throw new ProbeFailure('body', TOO_LARGE);
     while (this.#bytes < count) yield;
-    return this.#cut(count);
+    const taken = this.#joined().subarray(this.#at, this.#at + count);
+    this.#pass(count);
+    return taken;
   }
 
   /** Up to the next line end (CR LF), and without it. */
   *line(): Reading<string> {
     for (;;) {
-      const end = this.#joined().indexOf('\r\n');
-      if (end >= 0) return this.#cut(end + 2).toString('utf8', 0, end);
+      const all = this.#joined();
+      const end = all.indexOf('\r\n', this.#at);
+      if (end >= 0) {
+        const text = all.toString('utf8', this.#at, end);
+        this.#pass(end + 2 - this.#at);
+        return text;
+      }
       if (this.#bytes > MAX_LINE) throw this.stranger();
       yield;
     }
@@ -134,17 +145,19 @@ export class Incoming {
   }
 
   #joined(): Buffer {
-    const [first = Buffer.alloc(0)] = this.#chunks;
+    const [first = NOTHING] = this.#chunks;
     if (this.#chunks.length <= 1) return first;
-    const joined = Buffer.concat(this.#chunks);
+    const joined = Buffer.concat(this.#chunks).subarray(this.#at);
     this.#chunks = [joined];
+    this.#at = 0;
     return joined;
   }
 
-  #cut(count: number): Buffer {
-    const all = this.#joined();
-    this.#chunks = [all.subarray(count)];
+  #pass(count: number): void {
     this.#bytes -= count;
-    return all.subarray(0, count);
+    this.#at += count;
+    if (this.#bytes > 0) return;
+    this.#chunks = [];
+    this.#at = 0;
   }
 }
