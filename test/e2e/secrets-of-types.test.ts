@@ -75,7 +75,7 @@ beforeAll(async () => {
     actionTypes: leakyActions(surroundings),
     notifierTypes: notifiers,
   };
-  const quick = { every: '10s', timeout: '2s', retry_every: '2s', fail_after: 1, relapse: '0s' };
+  const quick = { every: '30s', timeout: '2s', retry_every: '5s', fail_after: 1, relapse: '0s' };
   const broken = definitions.actionTypes.map((action, index) => ({
     ...{ name: `broken-${index}`, tcp: { host: '127.0.0.1', port: 1 }, ...quick },
     remediate: [{ try: [nameOf(action, index)] }],
@@ -144,7 +144,10 @@ async function provoke(): Promise<void> {
     },
     { what: 'every fix to have been tried', withinMs: 60_000 },
   );
-  await until(() => slack.messages().length >= 8, { what: 'the messages' });
+  await until(() => slack.messages().length >= 8 && scene.alerts.of().length > 20, {
+    what: 'the messages',
+    withinMs: 60_000,
+  });
 }
 
 describe.each(Object.keys(registries) as (keyof typeof registries)[])('a secret of the %s', (kind) => {
