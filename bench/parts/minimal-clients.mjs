@@ -181,7 +181,7 @@ export const minimalClients = {
   },
 
   docker: ({ container, socket: socketPath }) => {
-    const engine = new Docker({ socketPath });
+    const engine = new Docker({ socketPath, headers: { Connection: 'close' } });
     return () => engine.getContainer(container).inspect();
   },
 };

@@ -3,6 +3,7 @@
  * API: https://docs.docker.com/reference/api/engine/version/v1.41/
  */
 import { Agent } from 'node:http';
+import { inspect } from 'node:util';
 import type Docker from 'dockerode';
 import { z } from 'zod';
 import { AppError, codeOf, messageOf } from '../errors.ts';
@@ -62,6 +63,13 @@ export function describeSocket(socket: string): string {
   return address?.socketPath ?? `${address?.host ?? socket}:${address?.port ?? ''}`;
 }
 
+/** The library prints what it sends before each request, for nobody; all that hangs on an agent would be most of it. */
+class QuietAgent extends Agent {
+  [inspect.custom](): string {
+    return 'Agent';
+  }
+}
+
 /** A client for the engine; nothing is sent yet. */
 export async function openEngine(socket: string): Promise<Engine> {
   const Client = loadLibrary<typeof Docker>('dockerode');
@@ -69,7 +77,10 @@ export async function openEngine(socket: string): Promise<Engine> {
   if (address === undefined) throw new AppError('docker_socket', `${socket} is not the address of a Docker engine`);
   // A connection kept alive across a restart of the engine would fail the first call after it.
   // `host` is always given: DOCKER_HOST of the environment would win over the socket otherwise.
-  return new Client({ ...address, ...(address.protocol === 'http' && { agent: new Agent({ keepAlive: false }) }) });
+  return new Client({
+    ...address,
+    ...(address.protocol === 'http' && { agent: new QuietAgent({ keepAlive: false }) }),
+  });
 }
 
 /**
