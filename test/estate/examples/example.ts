@@ -108,6 +108,12 @@ async function heartbeat(keyHash: string): Promise<HeardHeartbeat> {
   return { heartbeat: known, listeningSince: now - DAY_MS };
 }
 
+/** One run, whose exchange must succeed; what it saw may be that the machine is busy. */
+export async function runOnce(example: Example): Promise<void> {
+  const { observation, verdict } = await example.run();
+  if (observation.reason !== 'ok') throw new Error(`${example.probe.name}: ${verdict.summary}`);
+}
+
 /** Why it is not up; undefined: it is. What only says that the machine is busy is no reason. */
 export function whyNotUp({ verdict, observation }: Seen): string | undefined {
   const busy = /_ms\b|\b(cpu|memory)_percent\b/;
