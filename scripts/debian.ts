@@ -12,8 +12,18 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker*', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
+/** Each of them needs one part for one type. */
+const EVERY_TYPE = ['probe-types/examples', 'probe-types/soak'];
+const DOCKER = [
+  ...EVERY_TYPE,
+  'probe-types/docker*',
+  'action-types/docker',
+  'e2e/docker*',
+  'deploy/image',
+  'e2e/estate-docker',
+];
 const CERTIFICATES = [
+  ...EVERY_TYPE,
   'probe-types/http-tls',
   'probe-types/http-failures',
   'notifiers/email',
@@ -47,11 +57,17 @@ const POSTGRES = [
   'e2e/estate-agents',
 ];
 
-const SELENIUM = ['probe-types/selenium-grid'];
-const CELERY = ['probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
+const SELENIUM = [...EVERY_TYPE, 'probe-types/selenium-grid'];
+const CELERY = [...EVERY_TYPE, 'probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
 
-const SYSTEMD = ['deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
-const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor', 'e2e/estate-units'];
+const SYSTEMD = [...EVERY_TYPE, 'deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
+const SUPERVISOR = [
+  ...EVERY_TYPE,
+  'probe-types/supervisor',
+  'action-types/supervisor',
+  'e2e/supervisor',
+  'e2e/estate-units',
+];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -63,6 +79,7 @@ const PARTS: readonly Part[] = [
     package: 'prometheus',
     provides: '/usr/bin/promtool',
     suites: [
+      ...EVERY_TYPE,
       'metrics/exposition',
       'metrics/rules',
       'e2e/metrics*',
@@ -72,16 +89,27 @@ const PARTS: readonly Part[] = [
       'e2e/estate-monitoring',
     ],
   },
-  { package: 'monitoring-plugins-basic', provides: '/usr/lib/nagios/plugins/check_http', suites: ['probe-types/exec'] },
+  {
+    package: 'monitoring-plugins-basic',
+    provides: '/usr/lib/nagios/plugins/check_http',
+    suites: [...EVERY_TYPE, 'probe-types/exec'],
+  },
   {
     package: 'dnsmasq-base',
     provides: '/usr/sbin/dnsmasq',
-    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns', 'probe-types/grpc', 'probe-types/udp'],
+    suites: [
+      ...EVERY_TYPE,
+      'probe-types/http-names',
+      'probe-types/tls',
+      'probe-types/dns',
+      'probe-types/grpc',
+      'probe-types/udp',
+    ],
   },
   {
     package: 'chromium',
     provides: '/usr/bin/chromium',
-    suites: ['notifiers/email-look', 'probe-types/browser', ...SELENIUM],
+    suites: [...EVERY_TYPE, 'notifiers/email-look', 'probe-types/browser', ...SELENIUM],
   },
   { package: 'chromium-driver', provides: '/usr/bin/chromedriver', suites: SELENIUM },
   { package: 'openjdk-17-jre-headless', provides: '/usr/bin/java', suites: SELENIUM },
@@ -95,7 +123,14 @@ const PARTS: readonly Part[] = [
   {
     package: 'iputils-ping',
     provides: '/usr/bin/ping',
-    suites: ['probe-types/icmp', 'probe-types/route-options', 'blackbox/exporter', 'e2e/cuts', 'e2e/estate-monitoring'],
+    suites: [
+      ...EVERY_TYPE,
+      'probe-types/icmp',
+      'probe-types/route-options',
+      'blackbox/exporter',
+      'e2e/cuts',
+      'e2e/estate-monitoring',
+    ],
   },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp', 'e2e/cuts'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp', 'e2e/cuts'] },
@@ -104,6 +139,7 @@ const PARTS: readonly Part[] = [
     package: 'postgresql-15',
     provides: '/usr/lib/postgresql/15/bin/postgres',
     suites: [
+      ...EVERY_TYPE,
       'probe-types/postgres*',
       'probe-types/recipes',
       ...POSTGRES,
@@ -134,23 +170,35 @@ const PARTS: readonly Part[] = [
     provides: '/usr/lib/python3/dist-packages/redis/__init__.py',
     suites: CELERY,
   },
-  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql', 'e2e/drivers'] },
-  { package: 'nats-server', provides: '/usr/sbin/nats-server', suites: ['probe-types/nats', 'e2e/message-probes'] },
-  { package: 'mosquitto', provides: '/usr/sbin/mosquitto', suites: ['probe-types/mqtt', 'e2e/message-probes'] },
+  {
+    package: 'mariadb-server',
+    provides: '/usr/sbin/mariadbd',
+    suites: [...EVERY_TYPE, 'probe-types/mysql', 'e2e/drivers'],
+  },
+  {
+    package: 'nats-server',
+    provides: '/usr/sbin/nats-server',
+    suites: [...EVERY_TYPE, 'probe-types/nats', 'e2e/message-probes'],
+  },
+  {
+    package: 'mosquitto',
+    provides: '/usr/sbin/mosquitto',
+    suites: [...EVERY_TYPE, 'probe-types/mqtt', 'e2e/message-probes'],
+  },
   {
     package: 'mosquitto-clients',
     provides: '/usr/bin/mosquitto_pub',
-    suites: ['probe-types/mqtt', 'e2e/message-probes'],
+    suites: [...EVERY_TYPE, 'probe-types/mqtt', 'e2e/message-probes'],
   },
   {
     package: 'rabbitmq-server',
     provides: '/usr/lib/rabbitmq/bin/rabbitmq-server',
-    suites: ['probe-types/rabbitmq', 'e2e/message-probes'],
+    suites: [...EVERY_TYPE, 'probe-types/rabbitmq', 'e2e/message-probes'],
   },
   {
     package: 'python3-amqp',
     provides: '/usr/lib/python3/dist-packages/amqp/__init__.py',
-    suites: ['probe-types/rabbitmq', 'e2e/message-probes'],
+    suites: [...EVERY_TYPE, 'probe-types/rabbitmq', 'e2e/message-probes'],
   },
   { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: SYSTEMD },
   { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: SYSTEMD },

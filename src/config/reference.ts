@@ -61,8 +61,18 @@ function optionRow(name: string, schema: z.ZodType): OptionRow {
     required: !schema.safeParse(undefined).success,
     ...(fallback !== undefined && { fallback }),
     secret: alternatives(schema).some((one) => isSecret(one)) || isSecret(schema),
-    summary: schema.description ?? unwrap(schema).description ?? '',
+    summary: describedBy(schema) ?? '',
   };
+}
+
+/** What is said of it, or of what it wraps. */
+function describedBy(schema: z.ZodType): string | undefined {
+  if (schema.description !== undefined) return schema.description;
+  const inner =
+    schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault
+      ? (schema.unwrap() as z.ZodType)
+      : unwrap(schema);
+  return inner === schema ? undefined : describedBy(inner);
 }
 
 function typeWords(schema: z.ZodType): string {

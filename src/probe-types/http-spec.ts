@@ -15,9 +15,9 @@ const oauth2 = z.strictObject({
   token_url: httpUrl(['http:', 'https:']).describe(
     'Where the token is fetched: client credentials grant, RFC 6749, 4.4',
   ),
-  client_id: z.string().min(1),
-  client_secret: secret(),
-  scopes: z.array(z.string().min(1)).default([]),
+  client_id: z.string().min(1).describe('Client id'),
+  client_secret: secret().describe('Client secret'),
+  scopes: z.array(z.string().min(1)).default([]).describe('Scopes to ask for'),
   parameters: z.record(z.string(), z.string()).default({}).describe('Further form fields, such as audience'),
   credentials: z.enum(['header', 'body']).default('header').describe('How client id and secret are sent'),
 });

@@ -65,7 +65,7 @@ function createIcmp(resolver: NameResolver = createResolver()): ProbeType<typeof
     spec: icmpSpec,
     mainOption: 'host',
     example: `- name: gateway
-  icmp: { host: 192.0.2.1, count: 5 }
+  icmp: { host: 127.0.0.1, count: 5 }
   expect: [packet_loss < 0.5]
   warn: [packet_loss == 0, rtt_avg_ms < 20]
 `,

@@ -13,7 +13,7 @@ export const infoFields: FieldDeclarations = {
   rejected_connections: { type: 'double', summary: 'Connections refused at maxclients since the server started' },
   evictions: { type: 'double', summary: 'Keys evicted at maxmemory since the server started' },
   hit_ratio: { type: 'double', summary: 'Share of look-ups that found their key, 0 to 1; null before the first one' },
-  operations_per_s: { type: 'double', summary: 'Commands a second, lately' },
+  operations_per_s: { type: 'double', unit: '1/s', summary: 'Commands a second, lately' },
   keys: { type: 'double', summary: 'Keys in the database of the URL' },
   persistence_ok: { type: 'bool', summary: 'The last snapshot and the last write of the append-only file succeeded' },
   connected_replicas: { type: 'double', summary: 'Replicas that are online here' },

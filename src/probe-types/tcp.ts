@@ -17,7 +17,7 @@ import { Ear, type Heard } from './tcp-dialogue.ts';
 import { dialogueFamilies } from './tcp-families.ts';
 import { type Dialogue, tcpVerbs } from './tcp-verbs.ts';
 
-const port = z.number().int().min(1).max(65_535);
+const port = z.number().int().min(1).max(65_535).describe('TCP port');
 
 const tcpSpec = z
   .strictObject({

@@ -64,7 +64,7 @@ function createTls(resolver: NameResolver = createResolver()): ProbeType<typeof 
     mainOption: 'host',
     example: `- name: mail-certificate
   every: 1h
-  tls: { host: mail.example.org, port: 993 }
+  tls: { host: 127.0.0.1, port: 993, server_name: mail.example.org }
   expect: [certificate.expires_in_days > 3]
   warn:
     - certificate.expires_in_days > 14

@@ -8,17 +8,22 @@ export function optionalSecret() {
   return z.string().meta({ writeOnly: true });
 }
 
-/** Headers that carry credentials, in the spellings that people use: their values are secrets. */
+/** The value of a header that carries credentials. */
+function secretHeader() {
+  return optionalSecret().optional().describe('Request header; one with an empty value is not sent');
+}
+
+/** In the spellings that people use: these values are secrets. */
 const secretHeaders = {
-  Authorization: optionalSecret().optional(),
-  authorization: optionalSecret().optional(),
-  Cookie: optionalSecret().optional(),
-  cookie: optionalSecret().optional(),
-  'X-Api-Key': optionalSecret().optional(),
-  'X-API-Key': optionalSecret().optional(),
-  'x-api-key': optionalSecret().optional(),
-  'X-Auth-Token': optionalSecret().optional(),
-  'x-auth-token': optionalSecret().optional(),
+  Authorization: secretHeader(),
+  authorization: secretHeader(),
+  Cookie: secretHeader(),
+  cookie: secretHeader(),
+  'X-Api-Key': secretHeader(),
+  'X-API-Key': secretHeader(),
+  'x-api-key': secretHeader(),
+  'X-Auth-Token': secretHeader(),
+  'x-auth-token': secretHeader(),
 };
 
 /** They follow from the connection and the body; a request that contradicts them is broken. */
@@ -53,5 +58,8 @@ export function httpUrl(schemes: readonly string[]) {
 }
 
 export function basicOption() {
-  return z.strictObject({ username: z.string().min(1), password: optionalSecret().default('') });
+  return z.strictObject({
+    username: z.string().min(1).describe('User name'),
+    password: optionalSecret().default('').describe('Password'),
+  });
 }
