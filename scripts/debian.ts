@@ -39,7 +39,13 @@ const CERTIFICATES = [
   'papertrail/shipper',
   'e2e/papertrail',
 ];
-const POSTGRES = ['action-types/postgres', 'action-types/sql', 'e2e/actions', 'e2e/estate-postgres'];
+const POSTGRES = [
+  'action-types/postgres',
+  'action-types/sql',
+  'e2e/actions',
+  'e2e/estate-postgres',
+  'e2e/estate-agents',
+];
 
 const SELENIUM = ['probe-types/selenium-grid'];
 

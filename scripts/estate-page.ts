@@ -1,5 +1,5 @@
 /** docs/estate.md: what this repository's own definitions watch, what heals it, and which variables each needs. */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfiguration } from '../src/config/load.ts';
@@ -13,8 +13,7 @@ const INTRODUCTION = `<!-- Generated from \`probes/\` and \`remediations/\` by \
 
 What the definitions of this repository watch, and what they do about it. Every address and secret comes from the environment
 (\`.env.example\` says what each variable is, and which thresholds can be changed); until its variables are set, a probe or a fix is
-unconfigured: listed, not run, not failing. What a fix does, and never does, and what to look at when it did not help, is
-written above it in its file: read that when you are woken.
+unconfigured: listed, not run, not failing. What to look at when you are woken stands above each of them in its file, and below.
 `;
 
 /** The page for the definitions of a repository, as they are with nothing set. */
@@ -27,7 +26,42 @@ export async function estatePage(root: string): Promise<string> {
     '## Fixes\n',
     'A fix that is *observe* says what it would do, one that is *approve* waits for a person.\n',
     table(['fix', 'does', 'in', 'at most', 'mode', 'needs'], [...remediations.values()].map(fixRow)),
+    '## When you are woken\n',
+    ...(await notesIn(root)),
+    '',
   ].join('\n');
+}
+
+/** What the comments of the definitions say to whoever is woken. */
+async function notesIn(root: string): Promise<string[]> {
+  const files = await Promise.all(
+    ['probes', 'remediations'].map(async (folder) =>
+      (await readdir(join(root, folder))).filter((name) => name.endsWith('.yaml')).map((name) => `${folder}/${name}`),
+    ),
+  );
+  const texts = await Promise.all(
+    files
+      .flat()
+      .sort()
+      .map(async (file) => [file, await readFile(join(root, file), 'utf8')] as const),
+  );
+  return texts.flatMap(([file, text]) => notesOf(file, text));
+}
+
+/** A block of comment lines, and the entry below it, if that is what it stands above. */
+const COMMENT = /((?:^ *#.*\n)+)(?: *- name: (\S+))?/gm;
+
+function notesOf(file: string, text: string): string[] {
+  return [...text.matchAll(COMMENT)].flatMap(([, block = '', entry]) => {
+    const comment = block
+      .replaceAll(/^ *# ?/gm, '')
+      .replaceAll('\n', ' ')
+      .trim();
+    const from = comment.indexOf('Woken by');
+    const below = comment.includes('Woken by one of these') ? ' and those below it' : '';
+    const place = entry === undefined ? code(file) : `${code(entry)}${below} in ${code(file)}`;
+    return from === -1 ? [] : [`- ${place}: ${comment.slice(from)}`];
+  });
 }
 
 /** From a copy, so that nobody's own .env has a say in it. */

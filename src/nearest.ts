@@ -5,6 +5,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
+    if (candidate === '') continue;
     const tolerance = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (Math.abs(candidate.length - word.length) > tolerance) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
@@ -17,6 +18,19 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 export function didYouMean(word: string, candidates: Iterable<string>, prefix = ''): string {
   const name = nearest(word, candidates);
   return name === undefined ? '' : ` (did you mean "${prefix}${name}"?)`;
+}
+
+/** More of them scroll away. */
+const MOST_NAMED = 20;
+
+/** What there is instead of a name that is not there: ` (did you mean "web"?)`, or `; there are: …` with how many are left out. */
+export function instead(word: string, candidates: Iterable<string>): string {
+  const names = [...candidates];
+  const near = didYouMean(word, names);
+  if (near !== '') return near;
+  if (names.length === 0) return '; there is none';
+  const more = names.length - MOST_NAMED;
+  return `; there are: ${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */

@@ -1,6 +1,6 @@
 /** `brainstem backup` and `brainstem restore`: all that a store holds, in one file that any store of ours can be made from. */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, rename, rm } from 'node:fs/promises';
+import { access, constants, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { ConflictError, codeOf, messageOf, UsageError } from '../errors.ts';
 import type { Settings } from '../model.ts';
@@ -13,6 +13,8 @@ import { table } from './print.ts';
 
 export interface BackupArguments {
   readonly file: string;
+  /** Replace the file that is there. */
+  readonly force: boolean;
   /** A running daemon writes it. */
   readonly client: Client;
   /** Absent: only that daemon will do. Else it is made from the store itself while no daemon runs. */
@@ -20,8 +22,12 @@ export interface BackupArguments {
   readonly clock: Clock;
 }
 
-/** Exit code 0. The file is there whole and read back, or not at all. Errors: NoDaemonError, RefusedError, those of the store. */
-export async function backup({ file, client, settings, clock }: BackupArguments, io: CliIo): Promise<number> {
+/**
+ * Exit code 0. The file is there whole and read back, or as it was. Errors: UsageError when there is one and `force` is not set,
+ * NoDaemonError, RefusedError, those of the store.
+ */
+export async function backup({ file, force, client, settings, clock }: BackupArguments, io: CliIo): Promise<number> {
+  await assertFree(file, force);
   const draft = `${file}.part`;
   try {
     await writeBackup(client, draft).catch(async (error: unknown) => {
@@ -35,6 +41,17 @@ export async function backup({ file, client, settings, clock }: BackupArguments,
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/** An older backup may be the better one. */
+async function assertFree(file: string, force: boolean): Promise<void> {
+  const found = await stat(file).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw new UsageError('backup_failed', `${file} cannot be written: ${messageOf(error)}`, { cause: error });
+  });
+  if (found?.isDirectory()) throw new UsageError('file_is_folder', `${file} is a folder: name a file in it`);
+  if (found === undefined || force) return;
+  throw new UsageError('file_exists', `${file} exists already: name another, or add --force to replace it`);
 }
 
 async function writeBackup(client: Client, draft: string): Promise<void> {
@@ -78,7 +95,7 @@ export interface RestoreArguments {
 export async function restore({ file, settings, force, clock }: RestoreArguments, io: CliIo): Promise<number> {
   await assertReadable(file);
   const options = storeOptions(settings, clock);
-  const counts = await restoreBackup(options, { file: createReadStream(file), force }).catch((cause: unknown) => {
+  const counts = await restoreBackup(options, { read: () => createReadStream(file), force }).catch((cause: unknown) => {
     if (codeOf(cause) !== 'store_locked') throw cause;
     throw new ConflictError('daemon_running', `${messageOf(cause)}. Stop it, then restore`, { cause });
   });
@@ -88,10 +105,12 @@ export async function restore({ file, settings, force, clock }: RestoreArguments
 
 async function assertReadable(file: string): Promise<void> {
   try {
-    await access(file);
+    await access(file, constants.R_OK);
+    if ((await stat(file)).isFile()) return;
   } catch (cause) {
     throw new UsageError('no_such_file', `${file} cannot be read (${codeOf(cause)})`, { cause });
   }
+  throw new UsageError('no_file', `${file} is no regular file, which can be read twice`);
 }
 
 function storeOptions({ home, store }: Settings, clock: Clock): StoreOptions {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { AppError, codeOf, messageOf } from '../errors.ts';
 import type * as schemas from '../server/schemas.ts';
+import { ADVICE } from './arguments.ts';
 
 /** What the API answers, by the name of its schema. */
 export type Answer<Name extends keyof typeof schemas> = z.output<(typeof schemas)[Name]>;
@@ -127,10 +128,21 @@ function refusalOf(address: Address, { statusCode = 0 }: IncomingMessage, conten
   return new NoDaemonError('not_a_daemon', `what answers at ${address.url} is not Brainstem (status ${statusCode})`);
 }
 
-function refusal({ code, detail, title }: Record<string, unknown>, status: number, { url, token }: Address): AppError {
+function refusal(problem: Record<string, unknown>, status: number, { url, token }: Address): AppError {
   if (status === 401) {
     const why = token === undefined ? 'wants its token: set' : 'has another token than ours: correct';
     return new NoDaemonError('token_required', `the daemon at ${url} ${why} BRAINSTEM_TOKEN`);
   }
-  return new RefusedError(String(code ?? 'refused'), String(detail ?? title ?? `status ${status}`));
+  // Written by the daemon from this schema.
+  const { code = 'refused', detail, title, errors } = problem as Partial<Answer<'problemDetails'>>;
+  const advice = ADVICE[code];
+  const what = inputProblems(errors) ?? detail ?? title ?? `status ${status}`;
+  return new RefusedError(code, advice === undefined ? what : `${what}: ${advice}`);
+}
+
+/** What is wrong with the input, without the API's own names for its parts. */
+function inputProblems(errors: Answer<'problemDetails'>['errors']): string | undefined {
+  return errors
+    ?.map(({ path, message }) => `${path.replace(/^(?:body|path|query)\.?/, '')} ${message}`.trim())
+    .join('; ');
 }

@@ -1,14 +1,15 @@
 /** The commands that ask a running daemon. */
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { addressOf } from './address.ts';
+import { durationText, incidentId, numberUpTo, silenceId } from './arguments.ts';
 import { type Client, createClient } from './client.ts';
 import { type Exit, example } from './command.ts';
 import { acknowledge, comment, listIncidents, resolveIncident, showIncident } from './incidents.ts';
 import type { CliIo } from './io.ts';
 import { remediate } from './remediate.ts';
 import { addSilence, expireSilence, listSilences } from './silence.ts';
-import { status } from './status.ts';
+import { STATUS_EXITS, status } from './status.ts';
 import { arm, freeze, unfreeze } from './switches.ts';
 
 interface DaemonOptions {
@@ -34,11 +35,6 @@ async function clientOf(command: Command, io: CliIo): Promise<Client> {
   return createClient(await addressOf({ home: resolve(home), ...(url !== undefined && { url }) }, io));
 }
 
-function positive(text: string): number {
-  if (!/^#?[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('It is a whole number, such as 7.');
-  return Number(text.replace('#', ''));
-}
-
 function addStatus(program: Command, io: CliIo, exit: Exit): void {
   const command = ofDaemon(program.command('status').description('what is up, what is not, and what is being done'));
   example(
@@ -46,10 +42,13 @@ function addStatus(program: Command, io: CliIo, exit: Exit): void {
     'brainstem status',
     'brainstem status --url http://127.0.0.1:9911 --json',
     '',
-    'Exits 0 when nothing is down, degraded or unknown, 1 otherwise, 2 when no daemon answers.',
+    `Exits: ${STATUS_EXITS}. Unconfigured and paused probes do not count.`,
   )
+    .option('--all', 'unconfigured probes, too', false)
     .option('--json', 'print it as JSON', false)
-    .action(async (options: { json: boolean }) => exit(await status(await clientOf(command, io), options, io)));
+    .action(async (options: { all: boolean; json: boolean }) =>
+      exit(await status(await clientOf(command, io), options, io)),
+    );
 }
 
 function addIncidents(program: Command, io: CliIo, exit: Exit): void {
@@ -59,7 +58,7 @@ function addIncidents(program: Command, io: CliIo, exit: Exit): void {
   const list = ofDaemon(incidents.command('list', { isDefault: true }).description('open incidents, or all of them'));
   example(list, 'brainstem incidents list --all --limit 20')
     .option('--all', 'resolved ones, too', false)
-    .option('--limit <count>', 'how many at most', positive, 50)
+    .option('--limit <count>', 'how many at most', numberUpTo(500), 50)
     .option('--json', 'print them as JSON', false)
     .action(async (options: { all: boolean; limit: number; json: boolean }) =>
       exit(await listIncidents(await clientOf(list, io), options, io)),
@@ -68,7 +67,7 @@ function addIncidents(program: Command, io: CliIo, exit: Exit): void {
   const show = ofDaemon(incidents.command('show').description('the story of one incident')).argument(
     '<id>',
     'its number',
-    positive,
+    incidentId,
   );
   example(show, 'brainstem incidents show 7')
     .option('--json', 'print it as JSON', false)
@@ -82,7 +81,7 @@ function addIncidentAnswers(incidents: Command, io: CliIo, exit: Exit): void {
   const ack = ofDaemon(incidents.command('ack').description('acknowledge: no reminders, no automatic fixes')).argument(
     '<id>',
     'its number',
-    positive,
+    incidentId,
   );
   example(ack, 'brainstem incidents ack 7').action(async (id: number) =>
     exit(await acknowledge(await clientOf(ack, io), { id }, io)),
@@ -91,7 +90,7 @@ function addIncidentAnswers(incidents: Command, io: CliIo, exit: Exit): void {
   const done = ofDaemon(incidents.command('resolve').description('resolve by hand')).argument(
     '<id>',
     'its number',
-    positive,
+    incidentId,
   );
   example(done, 'brainstem incidents resolve 7', 'brainstem incidents resolve 7 --force')
     .option('--force', 'although its probe still fails; it reopens at the next confirmed failure', false)
@@ -102,7 +101,7 @@ function addIncidentAnswers(incidents: Command, io: CliIo, exit: Exit): void {
   const say = ofDaemon(incidents.command('comment').description('add a comment to its story')).argument(
     '<id>',
     'its number',
-    positive,
+    incidentId,
   );
   example(say, 'brainstem incidents comment 7 "the disk is full, clearing it"')
     .argument('<text...>', 'the comment')
@@ -147,7 +146,12 @@ function addSwitches(program: Command, io: CliIo, exit: Exit): void {
 
 function addSilences(program: Command, io: CliIo, exit: Exit): void {
   const silence = program.command('silence').description('keep alerts from people for a while; healing goes on');
-  example(silence, 'brainstem silence', 'brainstem silence expire 3');
+  example(
+    silence,
+    'brainstem silence',
+    'brainstem silence add --matcher probe=shop --for 2h --comment "new database"',
+    'brainstem silence expire 3',
+  );
   const collect = (value: string, before: string[] = []) => [...before, value];
 
   const add = ofDaemon(silence.command('add').description('silence every incident that all matchers match'));
@@ -159,7 +163,7 @@ function addSilences(program: Command, io: CliIo, exit: Exit): void {
     'Names are probe, group, severity, source and the labels of probes. A pattern must match the whole value.',
   )
     .requiredOption('--matcher <name=value>', 'what to silence: = != =~ !~; repeatable', collect)
-    .requiredOption('--for <duration>', 'how long, such as 30m or 2h; 90d at most')
+    .requiredOption('--for <duration>', 'how long, such as 30m or 2h; 90d at most', durationText)
     .requiredOption('--comment <text>', 'why, for whoever wonders about the quiet')
     .option('--author <name>', 'whose silence it is (default: who asks)')
     .option('--json', 'print it as JSON', false)
@@ -179,7 +183,7 @@ function addSilences(program: Command, io: CliIo, exit: Exit): void {
   const end = ofDaemon(silence.command('expire').description('end a silence now')).argument(
     '<id>',
     'its number',
-    positive,
+    silenceId,
   );
   example(end, 'brainstem silence expire 3').action(async (id: number) =>
     exit(await expireSilence(await clientOf(end, io), { id }, io)),

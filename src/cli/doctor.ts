@@ -6,9 +6,11 @@ import { access, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfiguration } from '../config/load.ts';
 import { ConfigurationError, codeOf, formatProblem, messageOf } from '../errors.ts';
-import type { Configuration } from '../model.ts';
+import type { Configuration, Probe } from '../model.ts';
 import { registries } from '../registries.ts';
+import { counted, notSet } from '../words.ts';
 import type { CliIo } from './io.ts';
+import { waitingHead, waitingIn } from './waiting.ts';
 
 export interface Finding {
   readonly level: 'ok' | 'warning' | 'problem';
@@ -69,21 +71,14 @@ async function dataFolder(home: string): Promise<Finding> {
 
 async function ofConfiguration(configuration: Configuration): Promise<Finding[]> {
   const { probes, remediations, notifiers, settings, warnings } = configuration;
-  const unconfigured = [...probes.values()].filter(({ unset }) => unset.length > 0);
+  const all = [counted(probes.size, 'probe'), counted(remediations.size, 'remediation')];
   const findings: Finding[] = [
-    {
-      level: 'ok',
-      text: `${probes.size} probes, ${remediations.size} remediations, ${notifiers.size} notifiers are valid`,
-    },
+    { level: 'ok', text: `valid: ${all.join(', ')}, ${counted(notifiers.size, 'notifier')}` },
   ];
+  const waiting = waitingIn(configuration);
+  if (waiting.length > 0)
+    findings.push({ level: 'warning', text: `${waitingHead(waiting)}; \`brainstem validate\` names them` });
   findings.push(...warnings.map((problem): Finding => ({ level: 'warning', text: formatProblem(problem) })));
-  if (unconfigured.length > 0) {
-    const missing = [...new Set(unconfigured.flatMap(({ unset }) => unset))].sort();
-    findings.push({
-      level: 'warning',
-      text: `${unconfigured.length} probes are unconfigured; not set: ${missing.join(', ')}`,
-    });
-  }
   const heard = [...notifiers.values()].some(({ unset }) => unset.length === 0);
   if (!heard)
     findings.push({
@@ -105,20 +100,23 @@ async function ofConfiguration(configuration: Configuration): Promise<Finding[]>
 /** A probe that does not run answers nothing. */
 function ofVantage({ probes, settings }: Configuration): Finding[] {
   const { vantage } = settings.healing;
-  const idle = vantage.filter((name) => {
-    const probe = probes.get(name);
-    return !probe || probe.paused || probe.unset.length > 0;
-  });
-  const findings = idle.map(
-    (name): Finding => ({ level: 'warning', text: `vantage probe ${name} does not run, so it answers nothing` }),
-  );
-  if (idle.length < vantage.length)
-    return [
-      ...findings,
-      { level: 'ok', text: `blindness is checked by ${vantage.length - idle.length} vantage probes` },
-    ];
-  const text = 'blindness is not checked: name probes in healing.vantage, or a dead uplink looks like dead targets';
-  return [...findings, { level: 'warning', text }];
+  const unheard = 'blindness is not checked, so a dead uplink looks like dead targets';
+  if (vantage.length === 0) return [{ level: 'warning', text: `${unheard}: name probes in healing.vantage` }];
+  const idle = vantage.flatMap((name) => whyIdle(name, probes.get(name)) ?? []);
+  const running = vantage.length - idle.length;
+  if (running === 0)
+    return [{ level: 'warning', text: `${unheard}: no probe of healing.vantage runs: ${idle.join('; ')}` }];
+  return [
+    { level: 'ok', text: `blindness is checked by ${counted(running, 'vantage probe')}` },
+    ...idle.map((why): Finding => ({ level: 'warning', text: `a vantage probe does not run: ${why}` })),
+  ];
+}
+
+/** undefined: it runs. */
+function whyIdle(name: string, probe: Probe | undefined): string | undefined {
+  if (probe === undefined) return `${name} is not there`;
+  if (probe.unset.length > 0) return `${name} is unconfigured, ${notSet(probe.unset)}`;
+  return probe.paused ? `${name} is paused` : undefined;
 }
 
 async function freezeFile(path: string): Promise<Finding> {

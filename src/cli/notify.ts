@@ -6,12 +6,13 @@ import { hostname } from 'node:os';
 import { composeTestAlert } from '../engine/alert.ts';
 import { PermanentError, UsageError } from '../errors.ts';
 import type { Alert, Configuration, NotifierDefinition } from '../model.ts';
-import { didYouMean } from '../nearest.ts';
+import { instead } from '../nearest.ts';
 import type { Clock, Log } from '../ports.ts';
 import { createRedactor } from '../redact.ts';
 import { registries } from '../registries.ts';
 import { type Delivery, deliver } from '../runtime/alerter-delivery.ts';
 import { formatDuration } from '../units.ts';
+import { unconfigured } from '../words.ts';
 import type { CliIo } from './io.ts';
 import { loadHome } from './load-home.ts';
 import { json, paint, plain } from './print.ts';
@@ -27,7 +28,7 @@ export async function notify(given: NotifyArguments, io: CliIo, clock: Clock): P
   const configuration = await loadHome(given.home, io);
   const definition = pick(configuration, given.notifier);
   if (definition.unset.length > 0) {
-    io.err(`${definition.name} is unconfigured: ${definition.unset.join(', ')} is not set\n`);
+    io.err(`${unconfigured(definition)}\n`);
     return 3;
   }
   const redactor = createRedactor();
@@ -42,9 +43,7 @@ export async function notify(given: NotifyArguments, io: CliIo, clock: Clock): P
 function pick({ notifiers }: Configuration, name: string): NotifierDefinition {
   const definition = notifiers.get(name);
   if (definition) return definition;
-  const known = [...notifiers.keys()];
-  const advice = didYouMean(name, known) || `; there are: ${known.join(', ') || 'none'}`;
-  throw new UsageError('notifier_unknown', `no notifier is called "${name}"${advice}`);
+  throw new UsageError('notifier_unknown', `no notifier is called "${name}"${instead(name, notifiers.keys())}`);
 }
 
 interface Means {

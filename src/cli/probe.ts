@@ -10,10 +10,12 @@ import { NO_WINDOW } from '../engine/condition.ts';
 import { judge } from '../engine/judge.ts';
 import { AppError, ConfigurationError, UsageError } from '../errors.ts';
 import type { Configuration, Observation, Probe, Verdict } from '../model.ts';
+import { instead } from '../nearest.ts';
 import type { Clock, Log } from '../ports.ts';
 import { createRedactor } from '../redact.ts';
 import { registries } from '../registries.ts';
 import { createRunner } from '../runtime/runner.ts';
+import { unconfigured } from '../words.ts';
 import type { CliIo } from './io.ts';
 import { loadHome } from './load-home.ts';
 import { json, plain } from './print.ts';
@@ -34,7 +36,7 @@ export async function probe(given: ProbeArguments, io: CliIo, clock: Clock): Pro
   const configuration = given.type === undefined ? await loadHome(given.home, io) : await adHoc(given.type, given, io);
   const definition = pick(configuration, given);
   if (definition.unset.length > 0) {
-    io.err(`${definition.name} is unconfigured: ${definition.unset.join(', ')} is not set\n`);
+    io.err(`${unconfigured(definition)}\n`);
     return 3;
   }
   const redactor = createRedactor();
@@ -105,8 +107,8 @@ function pick(configuration: Configuration, { name, type }: ProbeArguments): Pro
     throw new UsageError('probe_name_missing', 'name a probe, or give --type TYPE with --set option=value');
   const definition = configuration.probes.get(wanted);
   if (definition) return definition;
-  const known = [...configuration.probes.keys()].slice(0, 20).join(', ');
-  throw new UsageError('probe_unknown', `no probe is called "${wanted}"; there are: ${known || 'none'}`);
+  const advice = instead(wanted, configuration.probes.keys());
+  throw new UsageError('probe_unknown', `no probe is called "${wanted}"${advice}`);
 }
 
 async function runOnce(

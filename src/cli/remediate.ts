@@ -13,12 +13,19 @@ export interface RemediateArguments {
 
 type Outcome = Answer<'remediateOutcome'>;
 
+/** An unknown name and a refusal are answered sooner, and nobody is told to wait for them. */
+const PATIENCE_MS = 300;
+
 /** Exit code: 0 healed, or a dry run that may go; 1 otherwise. Errors: RefusedError for unknown names. */
 export async function remediate(client: Client, given: RemediateArguments, io: CliIo): Promise<number> {
   const { remediation, probe, dryRun } = given;
   const path = `/api/v1/remediations/${encodeURIComponent(remediation)}/run`;
-  if (!given.json && !dryRun) io.err(`${remediation} for ${probe}: waiting until the probe has decided …\n`);
-  const outcome = await client.post<Outcome>(path, { probe, dry_run: dryRun }, { slow: true });
+  const patience = setTimeout(() => {
+    if (!given.json) io.err(`${remediation} for ${probe}: waiting until the probe has decided …\n`);
+  }, PATIENCE_MS);
+  const outcome = await client
+    .post<Outcome>(path, { probe, dry_run: dryRun }, { slow: true })
+    .finally(() => clearTimeout(patience));
   io.out(given.json ? json(outcome) : told(outcome, dryRun, io));
   return outcome.plan.go && (dryRun || outcome.attempt?.state === 'healed') ? 0 : 1;
 }

@@ -5,6 +5,7 @@ import { type App, type AppOptions, createApp } from '../app.ts';
 import { ConfigurationError, codeOf, formatProblem, messageOf } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
+import { counted } from '../words.ts';
 import type { CliIo } from './io.ts';
 
 export interface RunParts extends Pick<AppOptions, 'home' | 'clock' | 'version' | 'random' | 'process'> {
@@ -35,7 +36,9 @@ export async function run(parts: RunParts, io: CliIo): Promise<number> {
     if (!started) return 0;
     const { url, probes, configuration } = started;
     if (io.isTerminal)
-      io.out(`Brainstem watches ${probes} probes. Console: ${configuration.settings.http.publicUrl || url}\n`);
+      io.out(
+        `Brainstem watches ${counted(probes, 'probe')}. Console: ${configuration.settings.http.publicUrl || url}\n`,
+      );
   } catch (error) {
     io.err(redactor.redact(startError(error)));
     return 1;
@@ -54,7 +57,7 @@ async function hangup(app: App): Promise<void> {
 
 function startError(error: unknown): string {
   if (!(error instanceof ConfigurationError)) return `brainstem could not start: ${messageOf(error)}${advice(error)}\n`;
-  const count = error.problems.length === 1 ? '1 problem' : `${error.problems.length} problems`;
+  const count = counted(error.problems.length, 'problem');
   return `${error.problems.map(formatProblem).join('\n')}\nbrainstem could not start: ${count} in the files above\n`;
 }
 

@@ -1,4 +1,6 @@
 /** `brainstem silence`: keeps alerts from people for a while; list, expire. */
+import { parseMatchers } from '../engine/silence.ts';
+import { doubtsAbout, type Nameable } from '../engine/silence-doubts.ts';
 import type { Answer, Client } from './client.ts';
 import type { CliIo } from './io.ts';
 import { json, plain, since, table } from './print.ts';
@@ -14,7 +16,7 @@ export interface SilenceArguments {
   readonly json: boolean;
 }
 
-/** Exit code 0. Errors: RefusedError with what is wrong with a matcher. */
+/** Exit code 0, also when it matches nothing now, which is said. Errors: RefusedError with what is wrong with a matcher. */
 export async function addSilence(
   client: Client,
   { json: asJson, ...asked }: SilenceArguments,
@@ -25,7 +27,15 @@ export async function addSilence(
   const open = incidents.length === 0 ? 'no open incident' : incidents.map((incident) => `#${incident}`).join(', ');
   if (asJson) io.out(json(silence));
   else io.out(`silence ${id}: ${plain(matchers.join(', '))} until ${minute(ends_at)} UTC; now: ${open}\n`);
+  if (incidents.length === 0) await tellDoubts(client, silence, io);
   return 0;
+}
+
+/** On standard error: whoever silences a deploy hears at once that it will be loud. */
+async function tellDoubts(client: Client, { id, matchers }: Silence, io: CliIo): Promise<void> {
+  const { probes } = await client.get<{ probes: readonly Nameable[] }>('/api/v1/probes');
+  for (const doubt of doubtsAbout(parseMatchers(matchers), probes))
+    io.err(`silence ${id} may be a slip: ${plain(doubt)}; \`brainstem silence expire ${id}\` ends it\n`);
 }
 
 /** Exit code 0. */

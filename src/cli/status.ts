@@ -3,6 +3,15 @@ import type { Answer, Client } from './client.ts';
 import type { CliIo } from './io.ts';
 import { type Color, json, paint, plain, since, table } from './print.ts';
 
+export interface StatusArguments {
+  /** Unconfigured probes, too, with the variables that each waits for. */
+  readonly all: boolean;
+  readonly json: boolean;
+}
+
+/** What the exit codes mean; `--help` and README say it in these words. */
+export const STATUS_EXITS = '0 nothing is down, degraded or unknown · 1 something is · 2 no daemon answers';
+
 type Status = Answer<'status'>;
 type State = keyof Status['counts'];
 
@@ -15,8 +24,8 @@ const COLORS: Readonly<Partial<Record<State, Color>>> = {
   up: 'green',
 };
 
-/** Exit code: 0 nothing down, degraded or unknown; 1 otherwise. Errors: NoDaemonError. */
-export async function status(client: Client, { json: asJson }: { readonly json: boolean }, io: CliIo): Promise<number> {
+/** Exit code: see STATUS_EXITS. Errors: NoDaemonError. */
+export async function status(client: Client, { all, json: asJson }: StatusArguments, io: CliIo): Promise<number> {
   const answer = await client.get<Status>('/api/v1/status');
   if (asJson) io.out(json(answer));
   else
@@ -26,7 +35,7 @@ export async function status(client: Client, { json: asJson }: { readonly json: 
         held(answer, io),
         incidents(answer, io),
         fixes(answer, io),
-        probes(answer, io),
+        probes(answer, all, io),
       ].join(''),
     );
   const { down, degraded, unknown } = answer.counts;
@@ -87,8 +96,9 @@ function fixes({ attempts, now }: Status, io: CliIo): string {
   return `\n${table(io, ['fix', 'state', 'for', 'since'], rows)}`;
 }
 
-function probes({ probes: all, now }: Status, io: CliIo): string {
-  const sorted = all.toSorted(
+function probes({ probes: known, now }: Status, all: boolean, io: CliIo): string {
+  const shown = known.filter(({ state }) => all || state !== 'unconfigured');
+  const sorted = shown.toSorted(
     (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name),
   );
   const rows = sorted.map((each) => [
@@ -98,7 +108,12 @@ function probes({ probes: all, now }: Status, io: CliIo): string {
     each.latency_ms === undefined ? '' : `${Math.round(each.latency_ms)}ms`,
     seen(each),
   ]);
-  return rows.length === 0 ? '' : `\n${table(io, ['state', 'probe', 'for', 'latency', 'last seen'], rows)}`;
+  const left = known.length - shown.length;
+  const note = `${left} unconfigured, not shown: \`brainstem status --all\` names the variables that are not set`;
+  return [
+    rows.length === 0 ? '' : `\n${table(io, ['state', 'probe', 'for', 'latency', 'last seen'], rows)}`,
+    left === 0 ? '' : `\n${paint(io, 'dim', note)}\n`,
+  ].join('');
 }
 
 function seen(probe: Status['probes'][number]): string {

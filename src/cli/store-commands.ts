@@ -25,18 +25,19 @@ function addBackup(program: Command, io: CliIo, clock: Clock, exit: Exit): void 
   example(
     command,
     'brainstem backup /var/backups/brainstem.gz',
-    'brainstem backup brainstem.gz --url http://127.0.0.1:9911',
+    'brainstem backup brainstem.gz --force --url http://127.0.0.1:9911',
     '',
     'The file is the same for SQLite and PostgreSQL. It holds no settings and no secrets of the home.',
   )
     .option('--url <url>', 'address of the daemon (default: BRAINSTEM_URL, else what brainstem.yml says)')
-    .action(async (file: string) => {
+    .option('--force', 'replace the file, if there is one, once the new one is whole', false)
+    .action(async (file: string, { force }: { force: boolean }) => {
       const { home, url } = command.optsWithGlobals<HomeOptions>();
       const client = createClient(await addressOf({ home: resolve(home), ...(url !== undefined && { url }) }, io));
       const { backup } = await import('./backup.ts');
       const isNamed = url !== undefined || io.environment['BRAINSTEM_URL'];
       const ofHome = isNamed ? {} : { settings: () => settingsOf(resolve(home), io) };
-      exit(await backup({ file: resolve(file), client, clock, ...ofHome }, io));
+      exit(await backup({ file: resolve(file), force, client, clock, ...ofHome }, io));
     });
 }
 

@@ -6,7 +6,9 @@ import { loadConfiguration } from '../config/load.ts';
 import { ConfigurationError, formatProblem, UsageError } from '../errors.ts';
 import type { Configuration, Problem } from '../model.ts';
 import { registries } from '../registries.ts';
+import { counted } from '../words.ts';
 import type { CliIo } from './io.ts';
+import { type Waiting, waitingIn, waitingText } from './waiting.ts';
 
 export interface ValidateArguments {
   /** Homes, or files of a home. None: the home. */
@@ -19,6 +21,8 @@ interface Report {
   readonly home: string;
   readonly problems: readonly Problem[];
   readonly configuration?: Configuration;
+  /** What of the files that were asked for is unconfigured. */
+  readonly waiting?: readonly Waiting[];
 }
 
 /** Exit code: 0 when all of it would load, else 1. Errors: UsageError for a path that is not there. */
@@ -67,13 +71,14 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function inspect(home: string, file: string | undefined, io: CliIo): Promise<Report> {
-  const isAsked = ({ location }: Problem) => file === undefined || location.file === file;
+  const isAsked = ({ location }: Pick<Problem, 'location'>) => file === undefined || location.file === file;
   try {
     const configuration = await loadConfiguration(home, { registries, environment: io.environment });
     return {
       home,
       problems: [],
       configuration: { ...configuration, warnings: configuration.warnings.filter(isAsked) },
+      waiting: waitingIn(configuration).filter(isAsked),
     };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
@@ -81,28 +86,16 @@ async function inspect(home: string, file: string | undefined, io: CliIo): Promi
   }
 }
 
-function print({ home, problems, configuration }: Report, io: CliIo): void {
+function print({ home, problems, configuration, waiting = [] }: Report, io: CliIo): void {
   for (const problem of problems) io.err(`${formatProblem(problem)}\n`);
-  if (problems.length > 0) io.err(`${count(problems.length, 'problem')} in ${home}\n`);
+  if (problems.length > 0) io.err(`${counted(problems.length, 'problem')} in ${home}\n`);
   if (configuration === undefined) return;
   for (const warning of configuration.warnings) io.err(`${formatProblem(warning)} (warning)\n`);
   const { probes, remediations, notifiers } = configuration;
   io.out(
-    `${home} is valid: ${count(probes.size, 'probe')}, ${count(remediations.size, 'remediation')}, ` +
-      `${count(notifiers.size, 'notifier')}${unconfigured(configuration)}\n`,
+    `${home} is valid: ${counted(probes.size, 'probe')}, ${counted(remediations.size, 'remediation')}, ` +
+      `${counted(notifiers.size, 'notifier')}\n${waitingText(waiting)}`,
   );
-}
-
-function unconfigured({ probes, remediations, notifiers }: Configuration): string {
-  const all = [...probes.values(), ...remediations.values(), ...notifiers.values()];
-  const waiting = all.filter(({ unset }) => unset.length > 0);
-  if (waiting.length === 0) return '';
-  const names = [...new Set(waiting.flatMap(({ unset }) => unset))].sort();
-  return `; ${waiting.length} unconfigured until these are set: ${names.join(', ')}`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function asJson({ home, problems, configuration }: Report) {

@@ -14,6 +14,7 @@ import type {
   VerdictKind,
 } from '../model.ts';
 import { HEALING_MODES } from '../model.ts';
+import { notSet } from '../words.ts';
 
 export interface PlanFacts {
   readonly remediation: Remediation;
@@ -85,7 +86,7 @@ function refuse(refusal: Refusal, detail: string, retryAt?: number): Plan {
 
 function unconfigured({ remediation }: PlanFacts): Plan | undefined {
   if (remediation.unset.length === 0) return undefined;
-  return refuse('unconfigured', `${remediation.unset.join(', ')} is not set`);
+  return refuse('unconfigured', notSet(remediation.unset));
 }
 
 function mode({ remediation, healing }: PlanFacts): HealingMode {

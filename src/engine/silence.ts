@@ -14,6 +14,10 @@ export interface SilenceMatcher {
   readonly name: string;
   /** As it is stored and shown: `probe="web"`. */
   readonly text: string;
+  /** The text, or the pattern. */
+  readonly value: string;
+  /** `!=` and `!~`. */
+  readonly excludes: boolean;
   test(value: string): boolean;
 }
 
@@ -31,11 +35,11 @@ export function parseMatcher(written: string): SilenceMatcher {
   if (name === '') throw invalid(written, 'write NAME=VALUE, NAME!=VALUE, NAME=~PATTERN or NAME!~PATTERN');
   const value = rest.startsWith('"') ? unquote(rest, written) : rest;
   const matches = operator.endsWith('~') ? wholeMatch(value, written) : (text: string) => text === value;
-  const negated = operator.startsWith('!');
+  const excludes = operator.startsWith('!');
   return {
-    name,
+    ...{ name, value, excludes },
     text: `${name}${operator}${JSON.stringify(value)}`,
-    test: (text) => matches(text) !== negated,
+    test: (text) => matches(text) !== excludes,
   };
 }
 
@@ -54,18 +58,15 @@ export function matchesAll(matchers: readonly SilenceMatcher[], facts: SilenceFa
 }
 
 function named(name: string, { incident, probe }: SilenceFacts): string {
-  switch (name) {
-    case 'probe':
-      return incident.source === 'probe' ? incident.subject : '';
-    case 'group':
-      return probe?.group ?? '';
-    case 'severity':
-      return incident.severity;
-    case 'source':
-      return incident.source;
-    default:
-      return probe?.labels[name] ?? '';
-  }
+  if (name === 'severity') return incident.severity;
+  if (name === 'source') return incident.source;
+  if (name === 'probe') return incident.source === 'probe' ? incident.subject : '';
+  return probe === undefined ? '' : traitOf(name, probe);
+}
+
+/** Its group, or one of its labels. */
+export function traitOf(name: string, { group, labels }: Pick<Probe, 'group' | 'labels'>): string {
+  return name === 'group' ? group : (labels[name] ?? '');
 }
 
 /** It holds for every value there is, or for an incident of which nothing is known. */

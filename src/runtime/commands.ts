@@ -3,6 +3,7 @@
  */
 import { ConflictError, NotFoundError } from '../errors.ts';
 import type { Configuration, Incident } from '../model.ts';
+import { instead } from '../nearest.ts';
 import type { Clock, Commands, Log, ReloadOutcome, Store } from '../ports.ts';
 import type { Healer } from './healer.ts';
 import type { IncidentDesk } from './incident-desk.ts';
@@ -49,9 +50,10 @@ export function createCommands(parts: CommandsParts): Commands {
     unfreeze: (by) => switches.unfreeze(by),
     async arm(remediation, by) {
       const armed = await switches.arm(remediation, by);
-      if (!armed && !configuration().remediations.has(remediation))
-        throw new NotFoundError('remediation_unknown', `no remediation is called "${remediation}"`);
-      return armed;
+      const { remediations } = configuration();
+      if (armed || remediations.has(remediation)) return armed;
+      const advice = instead(remediation, remediations.keys());
+      throw new NotFoundError('remediation_unknown', `no remediation is called "${remediation}"${advice}`);
     },
     remediate: (request) => healer.remediate(request),
     async acknowledge(id, by) {

@@ -4,6 +4,7 @@
  */
 import { NotFoundError, RetryableError } from '../errors.ts';
 import type { Attempt, Configuration, Incident, Plan, Remediation, Resource } from '../model.ts';
+import { instead } from '../nearest.ts';
 import type { Clock, Log, RemediateRequest, Store } from '../ports.ts';
 import type { AttemptRunner } from './attempt-runner.ts';
 import type { HealerOutcomes } from './healer-outcomes.ts';
@@ -190,10 +191,11 @@ export function createHealer(parts: HealerParts): Healer {
   }
 
   async function remediate({ remediation: name, probe: probeName, by, dryRun }: RemediateRequest): Promise<Remediated> {
-    const remediation = configuration().remediations.get(name);
+    const { remediations, probes } = configuration();
+    const remediation = remediations.get(name);
     const probe = live(probeName);
-    if (!remediation) throw new NotFoundError('remediation_unknown', `no remediation is called "${name}"`);
-    if (!probe) throw new NotFoundError('probe_unknown', `no probe is called "${probeName}"`);
+    if (!remediation) throw unknown('remediation', name, remediations.keys());
+    if (!probe) throw unknown('probe', probeName, probes.keys());
     const question = { remediation, live: probe, incident: desk.ofProbe(probeName), byHand: true };
     const { plan, resource, observed } = await planner(store, question);
     const act = parts.would(remediation, observed);
@@ -231,4 +233,8 @@ export function createHealer(parts: HealerParts): Healer {
       while (busy.size > 0) await Promise.all(busy.values());
     },
   };
+}
+
+function unknown(kind: 'remediation' | 'probe', name: string, known: Iterable<string>): NotFoundError {
+  return new NotFoundError(`${kind}_unknown`, `no ${kind} is called "${name}"${instead(name, known)}`);
 }

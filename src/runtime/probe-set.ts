@@ -5,6 +5,7 @@ import { freshState } from '../engine/track.ts';
 import { RetryableError } from '../errors.ts';
 import type { Configuration, Probe, ProbeState } from '../model.ts';
 import type { Clock, Store } from '../ports.ts';
+import { notSet } from '../words.ts';
 import type { Backlog } from './backlog.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createLiveProbe, isActive, type LiveProbe, redefine } from './live-probe.ts';
@@ -98,7 +99,7 @@ export function createProbeSet({ store, clock, desk, backlog }: ProbeSetParts): 
         ? 'its definition was removed'
         : definition.paused
           ? 'it was paused'
-          : `${definition.unset.join(', ')} is not set any more`;
+          : `${notSet(definition.unset)} any more`;
       await desk.close(incident.id, 'definition_removed', why);
     }
   }

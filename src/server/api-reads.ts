@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { NotFoundError } from '../errors.ts';
 import { ATTEMPT_STATES } from '../model.ts';
+import { instead } from '../nearest.ts';
 import type { Views } from '../ports.ts';
 import {
   attemptJson,
@@ -26,7 +27,8 @@ import * as schemas from './schemas.ts';
 
 const DAY_MS = 86_400_000;
 
-export const idParams = z.strictObject({ id: z.coerce.number().int().positive() });
+const number = () => z.coerce.number().int().positive();
+export const idParams = z.strictObject({ id: number() });
 export const nameParams = z.strictObject({ name: z.string().min(1).max(200) });
 export const time = z.iso
   .datetime({ offset: true })
@@ -89,7 +91,7 @@ export const reads: readonly ApiRoute[] = [
     query: z.strictObject({
       open: flag.optional(),
       subject: z.string().optional(),
-      before: z.coerce.number().int().positive().optional().describe('The `next` of the page before'),
+      before: number().optional().describe('The `next` of the page before'),
       limit: limit(500, 50),
     }),
     response: z.strictObject({ incidents: z.array(schemas.incident), next: z.int().optional() }),
@@ -126,7 +128,7 @@ export const reads: readonly ApiRoute[] = [
     path: '/api/v1/attempts',
     summary: 'Runs of remediations, newest first',
     query: z.strictObject({
-      incident_id: z.coerce.number().int().positive().optional(),
+      incident_id: number().optional(),
       probe: z.string().optional(),
       remediation: z.string().optional(),
       state: z.enum(ATTEMPT_STATES).optional(),
@@ -180,8 +182,9 @@ function probeSummaries(views: Views) {
 
 function existingProbe(views: Views, name: string) {
   const view = views.probe(name);
-  if (view === undefined) throw new NotFoundError('probe_unknown', `there is no probe "${name}"`);
-  return view;
+  if (view !== undefined) return view;
+  const advice = instead(name, views.configuration().probes.keys());
+  throw new NotFoundError('probe_unknown', `there is no probe "${name}"${advice}`);
 }
 
 function statusJson({ views, clock, version }: ServerParts): z.input<typeof schemas.status> {

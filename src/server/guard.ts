@@ -31,7 +31,7 @@ export function createGuard({ token, host, publicUrl }: GuardSettings): Guard {
 function checkToken({ authorization }: IncomingHttpHeaders, token: string): ProblemDetails | undefined {
   const given = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
   if (given !== undefined && equal(given, token)) return undefined;
-  return problemDetailsOf(401, 'token_required', 'send the token as Authorization: Bearer');
+  return problemDetailsOf(401, 'token_required', 'send the token of http.token as Authorization: Bearer TOKEN');
 }
 
 /** In constant time, whatever the lengths. */
@@ -46,7 +46,7 @@ function checkHost({ host = '' }: IncomingHttpHeaders, hosts: ReadonlySet<string
   return problemDetailsOf(
     421,
     'host_refused',
-    'without a token only loopback names and that of http.public_url are answered',
+    'without a token only loopback names and that of http.public_url are answered: ask for one of them, or set http.public_url',
   );
 }
 
@@ -57,7 +57,11 @@ function checkOrigin(headers: IncomingHttpHeaders, publicOrigin: string): Proble
   const own =
     origin === undefined || origin === publicOrigin || origin === `http://${host}` || origin === `https://${host}`;
   if (own && (site === undefined || site === 'same-origin' || site === 'none')) return undefined;
-  return problemDetailsOf(403, 'origin_refused', 'changes are accepted from this page and from programs only');
+  return problemDetailsOf(
+    403,
+    'origin_refused',
+    'changes are accepted from the page at http.public_url and from programs only: open it there, or set http.public_url',
+  );
 }
 
 function bracketed(host: string): string {

@@ -78,7 +78,8 @@ async function renderIncident(
 ): Promise<string> {
   const parsed = idParams.safeParse(request.params);
   const incident = parsed.success ? await store.incident(parsed.data.id) : undefined;
-  if (incident === undefined) throw new NotFoundError('incident_unknown', 'there is no such incident');
+  if (incident === undefined)
+    throw new NotFoundError('incident_unknown', 'there is no such incident; / shows those that are open');
   const [timeline, attempts, notifications] = await Promise.all([
     store.timeline(incident.id),
     store.attempts({ incidentId: incident.id, limit: 100 }),

@@ -20,7 +20,8 @@ export function problemOf(error: unknown): ProblemDetails {
   }
   const status = error instanceof AppError ? statusOf(error) : clientErrorStatus(error);
   if (status === undefined) return problemDetailsOf(500, 'internal', 'the daemon logged what went wrong');
-  return problemDetailsOf(status, (codeOf(error) ?? 'error').toLowerCase(), messageOf(error));
+  const detail = status === 415 ? 'send the body as JSON, with content-type: application/json' : messageOf(error);
+  return problemDetailsOf(status, (codeOf(error) ?? 'error').toLowerCase(), detail);
 }
 
 function statusOf(error: AppError): number | undefined {

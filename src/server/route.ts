@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { UsageError } from '../errors.ts';
 import type { Clock, Commands, Log, OnDemandRequest, OnDemandRun, Store, Views } from '../ports.ts';
+import { inputWords } from './input-words.ts';
 
 /** `open`: anybody. `read` and `change`: whoever may see the console; `change` is refused across origins as well. */
 export type Access = 'open' | 'read' | 'change';
@@ -169,16 +170,20 @@ export class InvalidRequest extends UsageError {
   readonly issues: readonly InputIssue[];
 
   constructor(issues: readonly InputIssue[]) {
-    super('request_invalid', issues.map(({ path, message }) => `${path}: ${message}`).join('; '));
+    super('request_invalid', issues.map(({ path, message }) => `${path} ${message}`).join('; '));
     this.issues = issues;
   }
 }
 
 function parse<Schema extends z.ZodObject>(part: string, schema: Schema | undefined, value: unknown): z.output<Schema> {
-  const parsed = (schema ?? EMPTY).safeParse(value ?? {});
+  const expected = schema ?? EMPTY;
+  const parsed = expected.safeParse(value ?? {});
   // Absent schemas are the empty object, which is then the output type as well.
   if (parsed.success) return parsed.data as z.output<Schema>;
   throw new InvalidRequest(
-    parsed.error.issues.map(({ path, message }) => ({ path: [part, ...path.map(String)].join('.'), message })),
+    parsed.error.issues.map((issue) => ({
+      path: [part, ...issue.path.map(String)].join('.'),
+      message: inputWords(issue, expected, value),
+    })),
   );
 }

@@ -66,6 +66,8 @@ const LIMITS: Limits = {
   closeMs: 2_000,
 };
 
+const NO_SUCH_ROUTE = 'no such path, or not with this method: GET /api/v1/openapi.json names every one of the API';
+
 const SECURITY_HEADERS = {
   'content-security-policy':
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
@@ -118,7 +120,9 @@ function createApp(limits: Limits): FastifyInstance {
     // What the router itself refuses: an undecodable path, a parameter that is too long. Its own message repeats the URL.
     frameworkErrors: (error, _request, reply) => {
       reply.headers(SECURITY_HEADERS);
-      return answerProblem(reply, problemDetailsOf(error.statusCode ?? 400, error.code.toLowerCase()));
+      const { statusCode = 400, code } = error;
+      const detail = statusCode === 414 ? 'a name in the path is too long' : 'the path is not percent-encoded as UTF-8';
+      return answerProblem(reply, problemDetailsOf(statusCode, code.toLowerCase(), detail));
     },
     // Routes check their input with zod: otherwise fastify loads Ajv and its code generators, 8 MB.
     schemaController: { compilersFactory: { buildValidator: noFastifySchemas, buildSerializer: noFastifySchemas } },
@@ -154,7 +158,9 @@ function addGuard(app: FastifyInstance, guard: Guard): void {
 }
 
 function addErrorAnswers(app: FastifyInstance, { log, redact }: Pick<ServerParts, 'log' | 'redact'>): void {
-  app.setNotFoundHandler((_request, reply) => answerProblem(reply, problemDetailsOf(404, 'no_such_route')));
+  app.setNotFoundHandler((_request, reply) =>
+    answerProblem(reply, problemDetailsOf(404, 'no_such_route', NO_SUCH_ROUTE)),
+  );
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = problemOf(error);
     if (problem.status >= 500)

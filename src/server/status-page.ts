@@ -3,6 +3,7 @@
 import { type Html, html, type Part } from '../html.ts';
 import { type Attempt, type Incident, type Problem, SEVERITIES, type Silence } from '../model.ts';
 import type { Disarmed, Freeze, ProbeView } from '../ports.ts';
+import { counted, listed } from '../words.ts';
 import { attemptTable } from './attempt-table.ts';
 import { problemLines } from './json.ts';
 import { ago, moment, page, section, severityMark } from './page-frame.ts';
@@ -39,20 +40,11 @@ function headline({ probes, incidents }: StatusView): { readonly text: string; r
   const count = (state: string) => probes.filter((probe) => probe.state.state === state).length;
   const wrong = (['down', 'degraded', 'unknown'] as const).filter((state) => count(state) > 0);
   if (wrong.length > 0) {
-    const [first = '', ...rest] = wrong.map((state) => `${count(state)} ${state}`);
-    return { text: sentence([first, ...rest]), trouble: true };
+    return { text: `${listed(wrong.map((state) => `${count(state)} ${state}`))}.`, trouble: true };
   }
   if (incidents.length > 0) return { text: `${counted(incidents.length, 'open incident')}.`, trouble: true };
   if (count('up') === 0) return { text: 'Nothing is watched yet.', trouble: false };
   return { text: 'Everything is up.', trouble: false };
-}
-
-function sentence(parts: readonly string[]): string {
-  return `${parts.length === 1 ? parts[0] : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`}.`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function lead({ probes, active, now }: StatusView): Part {
@@ -61,7 +53,7 @@ function lead({ probes, active, now }: StatusView): Part {
   return [
     html`${counted(configured.length, 'probe')} watching`,
     latest > 0 && html`, the latest ran ${ago(latest, now, ' ago')}`,
-    active.length > 0 && html`; <strong>${counted(active.length, 'fix').replace('fixs', 'fixes')} under way</strong>`,
+    active.length > 0 && html`; <strong>${counted(active.length, 'fix', 'fixes')} under way</strong>`,
     '.',
   ];
 }

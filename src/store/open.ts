@@ -8,7 +8,7 @@ import type { Engine } from './engine.ts';
 import type { Election } from './postgres/election.ts';
 import { WorkerClient } from './sqlite/client.ts';
 import { sqliteEngine } from './sqlite/engine.ts';
-import { createStore, restoreStore } from './store.ts';
+import { checkBackup, createStore, restoreStore } from './store.ts';
 
 export interface StoreOptions {
   /** Absolute path. The file is `<home>/data/brainstem.db`; folder and file are for their owner alone. */
@@ -49,14 +49,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 /**
  * Puts a backup in the place of all that the store of a home holds, or changes nothing. Resolves to the rows of each table.
+ * The file is read twice: whoever has the wrong one hears that before anything is asked of the store.
  * Errors: as `openStore`; UsageError `backup_unreadable`; ConflictError `store_not_empty` without `force`.
  */
 export async function restoreBackup(
   options: StoreOptions,
-  backup: { readonly file: AsyncIterable<Uint8Array>; readonly force: boolean },
+  { read, force }: { read(): AsyncIterable<Uint8Array>; readonly force: boolean },
 ): Promise<RowCounts> {
+  await checkBackup(read());
   const { engine } = await openEngine(options, RESTORE_DEADLINE_MS);
-  return restoreStore(engine, options.clock, backup);
+  return restoreStore(engine, options.clock, { file: read(), force });
 }
 
 /** Of one statement: a day of a large estate takes a while to be counted. */

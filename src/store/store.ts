@@ -4,7 +4,7 @@ import { ConflictError, RetryableError } from '../errors.ts';
 import type { Clock, Store } from '../ports.ts';
 import { dump } from './backup/dump.ts';
 import { type RowCounts, readLines } from './backup/format.ts';
-import { restore } from './backup/restore.ts';
+import { checkLines, restore } from './backup/restore.ts';
 import type { Engine } from './engine.ts';
 import { migrate } from './migrate.ts';
 import { migrations } from './migrations/index.ts';
@@ -30,6 +30,11 @@ export async function createStore(engine: Engine, clock: Pick<Clock, 'now'>): Pr
     await engine.close();
     throw error;
   }
+}
+
+/** Errors: UsageError `backup_unreadable`, PermanentError `schema_newer`. */
+export function checkBackup(file: AsyncIterable<Uint8Array>): Promise<void> {
+  return checkLines(readLines(file), migrations.length);
 }
 
 /** Restores a backup into what the engine holds, and closes it. */

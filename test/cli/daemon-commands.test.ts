@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,8 +69,30 @@ describe('status', () => {
     expect(out).toMatch(/#4 +critical +web is down +10m +connect ECONNREFUSED/);
     expect(out).toMatch(/restart-web +verifying/);
     expect(out).toMatch(
-      /down +web +1m30s +13ms +timeout: no answer in 10s\nup +a-up[\s\S]*unconfigured +later +set LATER_URL/,
+      /down +web +1m30s +13ms +timeout: no answer in 10s\nup +a-up.*\n\n1 unconfigured, not shown: .*status --all/,
     );
+    expect(out).not.toContain('LATER_URL');
+    expect((await run('status', '--all')).out).toMatch(/up +a-up.*\nunconfigured +later +set LATER_URL\n$/);
+  });
+
+  test('of unconfigured probes alone is one line', async () => {
+    server.world.probes = ['a', 'b'].map((name) =>
+      view(probe(name, { unset: ['X'] }), { state: 'unconfigured', ran: false }),
+    );
+    const { exit, out } = await run('status');
+    expect(exit).toBe(0);
+    expect(out.split('\n').slice(1)).toEqual([
+      '',
+      '2 unconfigured, not shown: `brainstem status --all` names the variables that are not set',
+      '',
+    ]);
+  });
+
+  test('says in one place what its exit codes mean', async () => {
+    const { out } = await run('status', '--help');
+    const [, exits = ''] = /Exits: (0 .*? · 1 .*? · 2 .*?)\./.exec(out) ?? [];
+    const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+    expect(readme).toMatch(new RegExp(`^\\| .brainstem status. .*\\| ${exits} +\\|$`, 'm'));
   });
 
   test('shows silences, and which incidents they keep from people', async () => {
@@ -180,7 +202,7 @@ describe('incidents', () => {
     expect(out).toMatch(/web is down {2}critical, open[\s\S]*opened[\s\S]*comment by bob {2}first\n {4}second/);
     expect(await run('incidents', 'show', '999')).toMatchObject({
       exit: 1,
-      err: 'brainstem: there is no incident 999\n',
+      err: 'brainstem: there is no incident 999: `brainstem incidents list --all` shows those that there are\n',
     });
   });
 
@@ -200,18 +222,40 @@ describe('incidents', () => {
     ]);
   });
 
-  test('wants a number', async () => {
-    expect(await run('incidents', 'ack', 'seven')).toMatchObject({
-      exit: 2,
-      err: expect.stringContaining('such as 7'),
+  test.each([['show'], ['ack'], ['resolve', '--force'], ['comment', 'why']])(
+    '%s of one that is not there says so, however large its number',
+    async (command, ...more) => {
+      for (const number of ['999', '999999999999999'])
+        expect(await run('incidents', command, number, ...more)).toMatchObject({
+          exit: 1,
+          err: expect.stringContaining(`there is no incident ${number}: \`brainstem incidents list --all\``),
+        });
+    },
+  );
+
+  test.each(['seven', '0', '7.5', '9'.repeat(20)])(
+    'ack %s wants a number, and says where there are some',
+    async (number) => {
+      expect(await run('incidents', 'ack', number)).toMatchObject({
+        exit: 2,
+        err: expect.stringContaining('It is the number of an incident, such as 7: `brainstem incidents list --all`'),
+      });
+      expect(server.commanded).toEqual([]);
+    },
+  );
+
+  test('what the daemon does not accept is told in the words of the command', async () => {
+    expect(await run('incidents', 'comment', String(id), 'x'.repeat(5_000))).toMatchObject({
+      ...{ exit: 1, err: 'brainstem: text must have at most 4000 characters\n' },
     });
+    expect((await run('incidents', 'comment', String(id), ' ')).err).toBe('brainstem: text must not be empty\n');
   });
 });
 
 describe('healing', () => {
   test('remediate exits 0 when it healed, and says so', async () => {
-    const { exit, out } = await run('remediate', 'restart', '--probe', 'web');
-    expect([exit, out]).toEqual([0, 'healed in 30s\n']);
+    const { exit, out, err } = await run('remediate', 'restart', '--probe', 'web');
+    expect([exit, out, err]).toEqual([0, 'healed in 30s\n', '']);
     expect(server.commanded).toEqual([
       ['remediate', { remediation: 'restart', probe: 'web', by: 'ann', dryRun: false }],
     ]);
@@ -223,6 +267,15 @@ describe('healing', () => {
     expect(out).toBe(
       'refused: cooldown, too soon; try again after 2026-01-15T12:00:00.000Z\nwould: docker restart web\n',
     );
+  });
+
+  test('remediate tells nobody to wait for an answer that is there at once', async () => {
+    expect((await run('remediate', 'slow', '--probe', 'web')).err).toBe(
+      'slow for web: waiting until the probe has decided …\n',
+    );
+    expect(await run('remediate', 'none', '--probe', 'web')).toEqual({
+      ...{ exit: 1, out: '', err: 'brainstem: there is no "none"\n' },
+    });
   });
 
   test('freeze, unfreeze and arm', async () => {
@@ -238,6 +291,39 @@ describe('healing', () => {
     expect(await run('arm', 'restart')).toMatchObject({ exit: 0, out: 'restart is armed again\n' });
     expect(await run('arm', 'none')).toMatchObject({ exit: 1 });
     expect(server.commanded[0]).toEqual(['freeze', 'ann', 'migrating']);
+  });
+});
+
+describe('backup', () => {
+  test('replaces no file that is there, unless by force', async () => {
+    const file = join(home, 'backup.gz');
+    expect(await run('backup', file)).toMatchObject({ exit: 0, err: '' });
+    writeFileSync(file, 'precious');
+    const refused = await run('backup', file);
+    expect(refused).toEqual({
+      ...{ exit: 2, out: '', err: `brainstem: ${file} exists already: name another, or add --force to replace it\n` },
+    });
+    expect(readFileSync(file, 'utf8')).toBe('precious');
+    expect(await run('backup', file, '--force')).toMatchObject({ exit: 0 });
+    expect(readFileSync(file).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
+    expect(await run('backup', home)).toMatchObject({ exit: 2, err: expect.stringContaining('is a folder') });
+  });
+
+  test('is looked at before the store that it is to be restored into', async () => {
+    const [file, wrong] = [join(home, 'whole.gz'), join(home, 'wrong.gz')];
+    const place = mkdtempSync(join(tmpdir(), 'brainstem-restored-'));
+    const restore = (...more: string[]) => runCommand(['restore', ...more, '--home', place], {});
+    try {
+      await storeIncident(server.store, { subject: 'restored' });
+      await run('backup', file);
+      writeFileSync(wrong, 'hello');
+      expect(await restore(file)).toMatchObject({ exit: 0, err: '' });
+      expect(await restore(file)).toMatchObject({ exit: 1, err: expect.stringContaining('the store is not empty') });
+      expect(await restore(wrong)).toMatchObject({ exit: 2, err: expect.stringContaining('this is no whole backup') });
+      expect(await restore(place)).toMatchObject({ exit: 2, err: expect.stringContaining('is no regular file') });
+    } finally {
+      rmSync(place, { recursive: true });
+    }
   });
 });
 
@@ -266,7 +352,10 @@ describe('silence', () => {
     expect(await run('silence', 'add', '--matcher', 'a=b', '--comment', 'c')).toMatchObject({ exit: 2 });
     expect(await run('silence', 'add', '--matcher', 'a=b', '--for', '2h')).toMatchObject({ exit: 2 });
     const soon = await run('silence', 'add', '--matcher', 'a=b', '--for', 'soon', '--comment', 'c');
-    expect(soon).toMatchObject({ exit: 1, err: expect.stringContaining('body.for: is not a duration') });
+    expect(soon).toMatchObject({
+      exit: 2,
+      err: expect.stringMatching(/--for <duration>.* It is a duration, such as 30m/),
+    });
     expect(server.commanded).toEqual([]);
   });
 
@@ -290,5 +379,18 @@ describe('silence', () => {
       exit: 1,
       err: expect.stringContaining('no silence 999'),
     });
+  });
+
+  test('add doubts a silence that matches nothing now, with the nearest name, and lets it stand', async () => {
+    server.world.probes = [view(probe('web', { labels: { team: 'a' } })), view(probe('shop', { group: 'shops' }))];
+    const slip = await add('--matcher', 'probe=wbe');
+    expect(slip).toMatchObject({ exit: 0, out: expect.stringMatching(/^silence \d+: probe=wbe until /) });
+    expect(slip.err).toMatch(
+      /^silence (\d+) may be a slip: probe="wbe" matches nothing now \(did you mean "web"\?\); `brainstem silence expire \1` ends it\n$/,
+    );
+    expect((await add('--matcher', 'probe=web', '--matcher', 'group=shops')).err).toContain(
+      'nothing matches all of it now: probe="web", group="shops"',
+    );
+    expect((await add('--matcher', 'probe=~we.', '--matcher', 'team!=b')).err).toBe('');
   });
 });

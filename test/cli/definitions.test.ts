@@ -2,6 +2,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { doctor } from '../../src/cli/doctor.ts';
 import { explain } from '../../src/cli/explain.ts';
 import { init } from '../../src/cli/init.ts';
 import type { CliIo } from '../../src/cli/io.ts';
@@ -33,10 +34,37 @@ describe('validate', () => {
     const home = await homeWith({ 'probes/a.yaml': WEB });
     const { io, written } = terminal();
     expect(await validate({ paths: [], home, json: false }, io)).toBe(0);
-    expect(written).toEqual({
-      out: `${home} is valid: 1 probe, 0 remediations, 0 notifiers; 1 unconfigured until these are set: WEB_URL\n`,
-      err: '',
+    const waiting = '1 of them is unconfigured: 1 variable is not set\n  probes/a.yaml\n    WEB_URL: web\n';
+    expect(written).toEqual({ out: `${home} is valid: 1 probe, 0 remediations, 0 notifiers\n${waiting}`, err: '' });
+  });
+
+  test('names what is unset file by file, together what waits for the same, in lines that a terminal holds', async () => {
+    const many = Array.from(
+      { length: 20 },
+      (_, index) => `  - { name: shop-page-${index}, http: { url: "\${SHOP}" } }\n`,
+    );
+    const home = await homeWith({
+      'brainstem.yml': 'notifiers: { bus: { webhook: { url: "${BUS}" } } }\n',
+      'probes/a.yaml': WEB,
+      'probes/b.yaml': `probes:\n${many.join('')}  - { name: db, postgres: { url: "\${DB}" }, group: "\${SHOP}" }\n`,
     });
+    const { io, written } = terminal();
+    await validate({ paths: [], home, json: false }, io);
+    const [, counts, ...lines] = written.out.trimEnd().split('\n');
+    expect(counts).toBe('23 of them are unconfigured: 4 variables are not set');
+    expect(lines.filter((line) => !line.startsWith('      '))).toEqual([
+      '  brainstem.yml',
+      '    BUS: bus',
+      '  probes/a.yaml',
+      '    WEB_URL: web',
+      '  probes/b.yaml',
+      expect.stringMatching(/^ {4}SHOP: shop-page-0, shop-page-1, .*,$/),
+      '    DB, SHOP: db',
+    ]);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(100);
+    const one = terminal();
+    await validate({ paths: [join(home, 'probes/a.yaml')], home, json: false }, one.io);
+    expect(one.written.out).toContain('1 of them is unconfigured: 1 variable is not set\n  probes/a.yaml\n');
   });
 
   test('takes variables from the environment', async () => {
@@ -102,6 +130,45 @@ describe('validate', () => {
 
   test('of a path that is not there is a usage error', async () => {
     await expect(validate({ paths: ['/nowhere'], home: '.', json: false }, terminal().io)).rejects.toThrow(UsageError);
+  });
+});
+
+describe('doctor', () => {
+  const UPLINK =
+    'probes: [{ name: ping, icmp: { host: "${UPLINK}" } }, { name: dns, paused: true, icmp: { host: 127.0.0.1 } }]\n';
+  const VANTAGE = { 'brainstem.yml': 'healing: { vantage: [ping, dns] }\n', 'probes/uplink.yaml': UPLINK };
+
+  async function findings(files: Parameters<typeof homeWith>[0], environment: Readonly<Record<string, string>> = {}) {
+    const { io, written } = terminal(environment);
+    await doctor({ home: await homeWith(files), json: true }, io);
+    return JSON.parse(written.out) as { level: string; text: string }[];
+  }
+  const about = (all: readonly { text: string }[], word: string) => all.filter(({ text }) => text.includes(word));
+
+  test('says once that nobody checks for blindness, and why those do not that are named', async () => {
+    expect(about(await findings(VANTAGE), 'blindness')).toEqual([
+      {
+        level: 'warning',
+        text:
+          'blindness is not checked, so a dead uplink looks like dead targets: no probe of healing.vantage runs: ' +
+          'ping is unconfigured, UPLINK is not set; dns is paused',
+      },
+    ]);
+    expect(about(await findings({}), 'blindness')).toMatchObject([{ text: expect.stringContaining('name probes in') }]);
+  });
+
+  test('says who checks for blindness, and who of them does not run', async () => {
+    const all = await findings(VANTAGE, { UPLINK: '127.0.0.1' });
+    expect(about(all, 'vantage')).toEqual([
+      { level: 'ok', text: 'blindness is checked by 1 vantage probe' },
+      { level: 'warning', text: 'a vantage probe does not run: dns is paused' },
+    ]);
+  });
+
+  test('counts what is valid and what is unconfigured, in the singular where it is one', async () => {
+    const all = (await findings({ 'probes/a.yaml': WEB })).map(({ text }) => text);
+    expect(all).toContain('valid: 1 probe, 0 remediations, 0 notifiers');
+    expect(all).toContain('1 of them is unconfigured: 1 variable is not set; `brainstem validate` names them');
   });
 });
 

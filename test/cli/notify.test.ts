@@ -125,8 +125,12 @@ describe('notify --test', () => {
     expect(await notify('bus', [], { ALERT_WEBHOOK_URL: '' })).toEqual({
       exit: 3,
       out: '',
-      err: 'bus is unconfigured: ALERT_WEBHOOK_URL is not set\n',
+      err: 'bus is unconfigured: ALERT_WEBHOOK_URL is not set; write it into .env of the home, or into the environment\n',
     });
+    expect((await notify('oncall-slack', [], { SLACK_BOT_TOKEN: '', SLACK_API_URL: '' })).err).toBe(
+      'oncall-slack is unconfigured: SLACK_API_URL and SLACK_BOT_TOKEN are not set; write them into .env of the home, ' +
+        'or into the environment\n',
+    );
   });
 
   it('knows the nearest name of an unknown one, or lists all', async () => {

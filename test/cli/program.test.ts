@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -28,6 +29,12 @@ const COMMANDS = [
   'freeze',
   'unfreeze',
   'arm',
+  'silence',
+  'silence add',
+  'silence list',
+  'silence expire',
+  'backup',
+  'restore',
   'explain',
   'schema',
   'init',
@@ -75,6 +82,15 @@ describe('wrong usage exits 2', () => {
     [['remediate', 'restart'], "required option '--probe <name>' not specified"],
     [['incidents', 'comment', '7'], "missing required argument 'text'"],
     [['probe'], 'name a probe'],
+    [
+      ['incidents', 'show', 'seven'],
+      'It is the number of an incident, such as 7: `brainstem incidents list --all` shows',
+    ],
+    [['incidents', 'ack', '9'.repeat(20)], 'It is the number of an incident'],
+    [['incidents', 'list', '--limit', '501'], 'It is a whole number from 1 to 500.'],
+    [['silence', 'expire', 'x'], 'It is the number of a silence, such as 7'],
+    [['silence', 'add', '--matcher', 'a=b', '--comment', 'c', '--for', 'soon'], 'It is a duration, such as 30m'],
+    [['silence', 'add', '--matcher', 'a=b', '--comment', 'c', '--for', '0'], 'It is a duration, such as 30m'],
   ])('%j', async (argv, message) => {
     expect(await runCommand([...argv, '--home', home])).toMatchObject({
       exit: 2,
@@ -85,6 +101,24 @@ describe('wrong usage exits 2', () => {
   test('no command at all shows help', async () => {
     expect(await runCommand([])).toMatchObject({ exit: 2, err: expect.stringContaining('Usage: brainstem') });
   });
+});
+
+test('an unknown probe brings the nearest name, or names what there is and counts what is left out', async () => {
+  const folder = await mkdtemp(join(home, 'names-'));
+  await mkdir(join(folder, 'probes'));
+  const entries = (count: number) =>
+    Array.from({ length: count }, (_, index) => `  - { name: page-${index}, icmp: { host: 127.0.0.1 } }`).join('\n');
+  const ask = async (count: number, name: string) => {
+    await writeFile(join(folder, 'probes/all.yaml'), `probes:\n${entries(count)}\n`);
+    return runCommand(['probe', name, '--home', folder]);
+  };
+  expect(await ask(30, 'pgae-7')).toEqual({
+    ...{ exit: 2, out: '', err: 'brainstem: no probe is called "pgae-7" (did you mean "page-7"?)\n' },
+  });
+  expect((await ask(3, 'nosuch')).err).toBe(
+    'brainstem: no probe is called "nosuch"; there are: page-0, page-1, page-2\n',
+  );
+  expect((await ask(30, 'nosuch')).err).toMatch(/; there are: page-0, .*, page-19, and 10 more\n$/);
 });
 
 test('--home may stand before or after the command', async () => {

@@ -55,13 +55,15 @@ describe('.env.example', () => {
     expect((await exampleEnvironment()).names.toSorted()).toEqual([...used].toSorted());
   });
 
-  test('is empty, with a line of explanation for each', async () => {
+  test('is empty, with a line of explanation for each, and names none twice', async () => {
     const lines = (await exampleEnvironment()).text.split('\n').filter((line) => line !== '');
     for (const [index, line] of lines.entries()) {
       if (line.startsWith('#')) continue;
       expect(line).toMatch(/^[A-Z_]+=$/);
       expect(lines[index - 1]).toMatch(/^# /);
     }
+    const names = lines.filter((line) => !line.startsWith('#'));
+    expect(names).toEqual([...new Set(names)]);
   });
 
   test('filled in configures everything', async () => {
@@ -70,13 +72,13 @@ describe('.env.example', () => {
       if (name === 'SMTP_URL') return 'smtp://127.0.0.1:1';
       if (name === 'ALERT_FROM') return 'Brainstem <alerts@example.com>';
       if (name === 'ALERT_TO') return 'ana@example.com, Ben <ben@example.com>';
-      if (name.startsWith('POSTGRES') && name.endsWith('URL')) return 'postgres://value@127.0.0.1:1/value';
+      if (name.includes('POSTGRES') && name.endsWith('URL')) return 'postgres://value@127.0.0.1:1/value';
       if (name === 'REDIS_URL') return 'redis://127.0.0.1:1';
       if (name === 'BACKEND_WEBSOCKET_URL') return 'ws://127.0.0.1:1';
       if (name.endsWith('URL')) return 'http://127.0.0.1:1';
       if (name.endsWith('SERVER')) return '127.0.0.1:53';
       if (/PERIOD|GRACE|LOOK_BACK/.test(name)) return '1h';
-      if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS/.test(name)) return '7';
+      if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS|EXPECTED/.test(name)) return '7';
       if (name.endsWith('PORT')) return '1234';
       if (name === 'ENVIRONMENT_AT_LEAST') return '0.5';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
@@ -133,6 +135,12 @@ describe('remove-old-logs.sh', () => {
       await expect(script(folder, '0')).rejects.toMatchObject({ code: expect.any(Number) });
     },
   );
+});
+
+test('every file of definitions says what to do for whoever is woken by it', async () => {
+  const { probes, remediations } = await listHome(ROOT);
+  for (const file of [...probes, ...remediations])
+    expect([file, await readFile(join(ROOT, file), 'utf8')]).toEqual([file, expect.stringMatching(/^ *# .*Woken by/m)]);
 });
 
 test('every script is executable, as remediations need it', async () => {

@@ -44,7 +44,8 @@ describe('brainstem status', () => {
       const well = await command('status');
       expect(well).toMatchObject({ code: 0, err: '' });
       expect(well.out).toMatch(/3 up, 2 paused, 1 unconfigured/);
-      expect(well.out).toMatch(/absent.*set NOWHERE/);
+      expect(well.out).toMatch(/1 unconfigured, not shown/);
+      expect((await command('status', '--all')).out).toMatch(/absent.*set NOWHERE/);
       scene.targets.set('bad', 'broken');
       await untilState(daemon, 'bad', 'down');
       const ill = await command('status');

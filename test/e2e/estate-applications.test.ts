@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { fixesOf, untilAllUp, untilStory } from '../estate/docker-scene.ts';
 import { close, listen, readBody } from '../estate/faults.ts';
 import { type OwnEstate, startOwnEstate } from '../estate/own-estate.ts';
-import { type SeenStory, untilState } from '../estate/scene.ts';
+import type { SeenStory } from '../estate/scene.ts';
 
 /** Made up at run time. */
 const KEY = ['a', 'made', 'up', 'key'].join('-');
@@ -14,7 +14,6 @@ const ROUTES = ['auth', 'customers', 'jobs', 'estimates', 'invoices', 'inventory
 /** What can be broken, each by itself. */
 const world = {
   backend: 'operational',
-  version: '2.0.1',
   storageLoses: false,
   cacheControl: 'max-age=60',
   deploys: 0,
@@ -41,7 +40,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const json = (value: unknown, status = 200) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   const mayEnter = request.headers.authorization === `Bearer ${KEY}`;
-  if (path === '/api/v1/health') return void json({ status: world.backend, version: world.version });
+  if (path === '/api/v1/health') return void json({ status: world.backend });
   if (path.startsWith('/api/v1/')) return void json({ detail: 'Not authenticated' }, 401);
   if (path.startsWith('/storage/')) return void (mayEnter ? await store(request, response) : json({}, 403));
   if (path.startsWith('/api/dashboards/')) return void json({ dashboard: { panels: [{}] } }, mayEnter ? 200 : 401);
@@ -76,7 +75,6 @@ it('applications, storage and edge are up as they should be, and each fault is t
   const url = `http://127.0.0.1:${await listen(server)}`;
   estate = await startOwnEstate({
     BACKEND_URL: url,
-    BACKEND_VERSION: '2.0.1',
     BACKEND_WEBSOCKET_URL: `${url.replace('http:', 'ws:')}/ws`,
     BACKEND_WEBSOCKET_AUTHORIZATION: `Bearer ${KEY}`,
     ...{ RENDER_DEPLOY_HOOK_URL: `${url}/hook`, RENDER_SERVICE_ID: 'srv-1' },
@@ -96,10 +94,6 @@ it('applications, storage and edge are up as they should be, and each fault is t
   expect((await untilStory(daemon, 'backend-websocket', 'open', () => true)).cause).toContain('it answered 503');
   world.cacheControl = 'no-store';
   expect((await untilStory(daemon, 'cdn', 'open', () => true)).cause).toContain('cache-control');
-  world.version = '2.0.0';
-  await untilState(daemon, 'backend-api', 'degraded');
-  world.version = '2.0.1';
-  await untilState(daemon, 'backend-api', 'up');
 
   // There is no container here: the ladder goes on to the deploy.
   world.backend = 'broken';

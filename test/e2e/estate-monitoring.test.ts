@@ -1,4 +1,4 @@
-/** The estate's own definitions on a real Prometheus, ping, and the programs of this machine. */
+/** The estate's own definitions on a real Prometheus, ping, a syslog server, and the programs of this machine. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,15 +8,18 @@ import { freePort } from '../estate/daemon.ts';
 import { isOver, untilAllUp, untilStory } from '../estate/docker-scene.ts';
 import { type OwnEstate, startOwnEstate } from '../estate/own-estate.ts';
 import { type ServerProcess, serverProcess } from '../estate/server-process.ts';
+import { type SyslogServer, startSyslogServer } from '../estate/syslog-server.ts';
 
 let estate: OwnEstate | undefined;
 let folder = '';
 let prometheus: ServerProcess | undefined;
 let worker: ChildProcess | undefined;
+let papertrail: SyslogServer | undefined;
 
 afterEach(async () => {
   await estate?.close();
   worker?.kill('SIGKILL');
+  await papertrail?.stop();
   await prometheus?.end('SIGTERM');
   if (folder !== '') await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
@@ -57,13 +60,19 @@ it('what Prometheus sees and does, the uplink and a program are up, and each fau
   const url = `http://127.0.0.1:${port}`;
   const mark = `estate-worker-${port}`;
   worker = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', mark], { stdio: 'ignore' });
-  estate = await startOwnEstate({ PROMETHEUS_URL: url, UPLINK_HOST: '127.0.0.1', HOST_PROCESS_PATTERN: mark });
+  papertrail = await startSyslogServer({ protocol: 'tcp' });
+  estate = await startOwnEstate({
+    ...{ PROMETHEUS_URL: url, UPLINK_HOST: '127.0.0.1', HOST_PROCESS_PATTERN: mark },
+    ...{ PAPERTRAIL_HOST: '127.0.0.1', PAPERTRAIL_PORT: String(papertrail.port), PAPERTRAIL_PROTOCOL: 'tcp' },
+  });
   const { daemon } = estate;
   const scraping = ['prometheus-ready', 'prometheus-scrapes', 'prometheus-targets', 'prometheus-rules'];
-  await untilAllUp(daemon, [...scraping, 'uplink-ping', 'host-process']);
+  await untilAllUp(daemon, [...scraping, 'uplink-ping', 'host-process', 'papertrail']);
 
   worker.kill('SIGKILL');
   expect((await untilStory(daemon, 'host-process', 'open', () => true)).severity).toBe('critical');
+  await papertrail.stop();
+  await untilStory(daemon, 'papertrail', 'open', () => true);
 
   await configure(port, { dead: await freePort(), rules: true });
   await fetch(`${url}/-/reload`, { method: 'POST' });

@@ -91,10 +91,14 @@ it('moves to PostgreSQL and back, incidents, fixes, alerts and results included'
   await stage.service.break('kill');
   const incidents = await resolved(daemon, 2);
   expect(new Set(incidents.map(({ id }) => id)).size).toBe(2);
-  expect(await tell(['backup', running])).toMatch(/^incidents +2$/m);
+  expect(await brainstem(['backup', running, ...home], environment)).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('--force'),
+  });
+  expect(await tell(['backup', running, '--force'])).toMatch(/^incidents +2$/m);
   expect(await daemon.stop()).toBe(0);
 
-  await tell(['backup', second]);
+  await tell(['backup', second, '--force']);
   await stage.home.write({ 'brainstem.yml': BRAINSTEM_YML });
   expect(await brainstem(['restore', second, ...home], environment)).toMatchObject({
     code: 1,

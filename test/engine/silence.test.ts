@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { matchesAll, parseMatcher, parseMatchers, type SilenceFacts } from '../../src/engine/silence.ts';
+import { doubtsAbout } from '../../src/engine/silence-doubts.ts';
 
 const SHOP: SilenceFacts = {
   incident: { source: 'probe', subject: 'shop', severity: 'critical' },
@@ -89,5 +90,45 @@ describe('a set of matchers is refused', () => {
   it('but one that leaves out some severities or sources is not', () => {
     expect(problemOf('severity!=critical')).toBeUndefined();
     expect(problemOf('source=self')).toBeUndefined();
+  });
+});
+
+describe('a silence is doubted', () => {
+  const PROBES = [
+    { name: 'shop', group: 'web', labels: { team: 'a' } },
+    { name: 'db', group: 'data', labels: {} },
+  ];
+  const doubts = (...written: string[]) => doubtsAbout(parseMatchers(written), PROBES);
+
+  it.each([
+    [['probe=shpo'], ['probe="shpo" matches nothing now (did you mean "shop"?)']],
+    [['probe=~"web-.*"'], ['probe=~"web-.*" matches nothing now']],
+    [
+      ['group=dta', 'team=b'],
+      ['group="dta" matches nothing now (did you mean "data"?)', 'team="b" matches nothing now (did you mean "a"?)'],
+    ],
+    [['severity=critcal'], ['severity="critcal" matches nothing now (did you mean "critical"?)']],
+    [['source=slef'], ['source="slef" matches nothing now (did you mean "self"?)']],
+    [['source=self', 'probe=shop'], ['probe="shop" matches nothing now']],
+    [['probe=shop', 'group=data'], ['nothing matches all of it now: probe="shop", group="data"']],
+    [['source=probe', 'team!~"a|"'], ['nothing matches all of it now: source="probe", team!~"a|"']],
+    [
+      ['severity=info', 'probe=shop', 'team!=a'],
+      ['nothing matches all of it now: severity="info", probe="shop", team!="a"'],
+    ],
+  ])('%j', (written, said) => {
+    expect(doubts(...written)).toEqual(said);
+  });
+
+  it.each([
+    [['probe=shop']],
+    [['probe=~"shop|later"', 'severity!=info']],
+    [['group=web', 'team=a', 'severity=critical']],
+    [['probe=db', 'team=""']],
+    [['probe=db', 'team!=a']],
+    [['source=self']],
+    [['source=alertmanager', 'group=""', 'probe!=shop']],
+  ])('but not %j', (written) => {
+    expect(doubts(...written)).toEqual([]);
   });
 });

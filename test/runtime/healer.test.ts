@@ -221,6 +221,20 @@ describe('a stop of the daemon', () => {
 });
 
 describe('a fix by hand', () => {
+  it('with a name that is not there is refused at once, with the nearest one or all', async () => {
+    await house.start(homeOf());
+    const { commands } = house.runtime;
+    const request = { remediation: 'restart', probe: 'web', by: 'ada', dryRun: false };
+    for (const [work, message] of [
+      [commands.remediate({ ...request, remediation: 'restrat' }), '"restrat" (did you mean "restart"?)'],
+      [commands.remediate({ ...request, probe: 'bew' }), 'no probe is called "bew"'],
+      [commands.remediate({ ...request, probe: 'wbe' }), '"wbe" (did you mean "web"?)'],
+      [commands.arm('restat', 'ada'), '"restat" (did you mean "restart"?)'],
+      [commands.arm('x'.repeat(30), 'ada'), '; there are: restart'],
+    ] as const)
+      await expect(work).rejects.toMatchObject({ name: 'NotFoundError', message: expect.stringContaining(message) });
+  });
+
   it('answers, counts and logs a named no, and proves a fix of a probe that is up by its passes', async () => {
     await house.start(homeOf());
     await house.until(() => house.state('web') === 'up');

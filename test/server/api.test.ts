@@ -269,6 +269,28 @@ describe('errors are problem details', () => {
     expectProblem(await server.post('/api/v1/silences/999/expire'), 404, 'silence_unknown');
   });
 
+  test('say what to do instead', async () => {
+    const detail = async (answer: Promise<Awaited<ReturnType<Fixture['ask']>>>) =>
+      problemDetails.parse((await answer).json()).detail;
+    const { ask, post } = server;
+    expect(await detail(ask('/api/v1/probes/wbe'))).toBe('there is no probe "wbe" (did you mean "web"?)');
+    expect(await detail(ask('/api/v1/probes/x'.padEnd(40, 'x')))).toMatch(/; there are: web, new$/);
+    expect(await detail(ask('/api/v1/nothing'))).toContain('GET /api/v1/openapi.json');
+    expect(await detail(ask('/api/v1/probes/%ff'))).toContain('percent-encoded');
+    expect(await detail(ask('/api/v1/incidents/abc'))).toBe('path.id must be a number');
+    expect(await detail(ask('/api/v1/incidents/1.5'))).toBe('path.id must be a whole number');
+    expect(await detail(ask('/api/v1/incidents/0'))).toBe('path.id must be more than 0');
+    expect(await detail(ask(`/api/v1/incidents/${'9'.repeat(30)}`))).toMatch(/^path.id must be at most \d+$/);
+    expect(await detail(ask('/api/v1/incidents?limit=501'))).toBe('query.limit must be at most 500');
+    expect(await detail(ask('/api/v1/incidents?limt=5'))).toBe('query has no "limt" (did you mean "limit"?)');
+    expect(await detail(ask('/api/v1/incidents?open=maybe'))).toBe('query.open must be one of true, false');
+    expect(await detail(ask('/api/v1/probes/web/history?from=today'))).toContain('a time such as 2026-01-31T12:00:00Z');
+    expect(await detail(post('/api/v1/remediations/restart/run', {}))).toBe('body.probe is missing');
+    expect(await detail(post(`/api/v1/incidents/${id}/comment`, { text: 1 }))).toBe('body.text must be text');
+    const form = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x' };
+    expect(await detail(ask('/api/v1/freeze', form))).toContain('content-type: application/json');
+  });
+
   test('for what the state forbids', async () => {
     expectProblem(await server.post(`/api/v1/incidents/${id}/resolve`), 409, 'still_failing');
   });

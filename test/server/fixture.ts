@@ -147,6 +147,7 @@ function recordingCommands(commanded: Commanded[], state: { reloadOutcome: Reloa
       return true;
     },
     async remediate(request) {
+      if (request.remediation === 'none') throw new NotFoundError('remediation_unknown', 'there is no "none"');
       commanded.push(['remediate', request]);
       if (request.remediation === 'slow') await new Promise((resolve) => setTimeout(resolve, 1_000));
       if (request.dryRun)

@@ -109,9 +109,9 @@ const restoreTo = (place: Place, file: Buffer, force = false) =>
   restoreBackup(
     { ...place, clock, log },
     {
-      file: (async function* () {
+      read: async function* () {
         yield file;
-      })(),
+      },
       force,
     },
   );
@@ -208,6 +208,17 @@ describe.each(Object.entries(PLACES))('on %s', (_name, newPlace) => {
     expect((await using(place, (store) => store.probeStates())).map(({ probe }) => probe)).toContain('new');
     await restoreTo(place, file, true);
     expect(rowsOf(await using(place, backUp))).toStrictEqual(rowsOf(file));
+  });
+
+  it('is looked at before the store is: whoever has the wrong file need not make room for it', async () => {
+    const place = await newPlace();
+    await using(place, async (store) => {
+      await fill(store);
+      const whole = await backUp(store);
+      for (const bytes of [Buffer.from('hello\n'), whole.subarray(0, whole.length / 2)])
+        await expect(restoreTo(place, bytes)).rejects.toMatchObject({ code: 'backup_unreadable' });
+    });
+    await expect(restoreTo(place, Buffer.from('hello\n'))).rejects.toMatchObject({ code: 'backup_unreadable' });
   });
 
   it('changes nothing when it is cut short, damaged, newer, or something else', async () => {

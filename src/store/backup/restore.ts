@@ -16,6 +16,18 @@ import {
   unreadable,
 } from './format.ts';
 
+/**
+ * Reads all of a backup and keeps none of it. Errors: UsageError `backup_unreadable`, PermanentError `schema_newer`. What only
+ * its rows themselves can break, a wrong number of them, shows when they are restored.
+ */
+export async function checkLines(lines: AsyncIterable<BackupLine>, schema: number): Promise<void> {
+  let isFirst = true;
+  for await (const line of lines) {
+    if (isFirst) headOf(line, schema);
+    isFirst = false;
+  }
+}
+
 export interface RestoreOptions {
   readonly db: Kysely<Database>;
   readonly engine: Engine;
