@@ -73,12 +73,12 @@ describe('.env.example', () => {
       if (name === 'ALERT_FROM') return 'Brainstem <alerts@example.com>';
       if (name === 'ALERT_TO') return 'ana@example.com, Ben <ben@example.com>';
       if (name.includes('POSTGRES') && name.endsWith('URL')) return 'postgres://value@127.0.0.1:1/value';
-      if (name === 'REDIS_URL') return 'redis://127.0.0.1:1';
+      if (name === 'REDIS_URL' || name === 'CELERY_BROKER_URL') return 'redis://127.0.0.1:1';
       if (name === 'BACKEND_WEBSOCKET_URL') return 'ws://127.0.0.1:1';
       if (name.endsWith('URL')) return 'http://127.0.0.1:1';
       if (name.endsWith('SERVER')) return '127.0.0.1:53';
       if (/PERIOD|GRACE|LOOK_BACK/.test(name)) return '1h';
-      if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS|EXPECTED/.test(name)) return '7';
+      if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS|EXPECTED|WORKERS/.test(name)) return '7';
       if (name.endsWith('PORT')) return '1234';
       if (name === 'ENVIRONMENT_AT_LEAST') return '0.5';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';

@@ -65,6 +65,11 @@ async function store(request: IncomingMessage, response: ServerResponse): Promis
     response.end('{}');
     return;
   }
+  if (request.method === 'DELETE') {
+    objects.delete(path);
+    response.end('{}');
+    return;
+  }
   const text = objects.get(path);
   response.writeHead(text === undefined ? 404 : 200).end(text);
 }
@@ -84,12 +89,12 @@ it('applications, storage and edge are up as they should be, and each fault is t
     ...{ GRAFANA_URL: url, GRAFANA_TOKEN: KEY, GRAFANA_DASHBOARD_UID: 'estate' },
   });
   const { daemon } = estate;
-  const pages = ['myroofgenius', 'storage-write', 'storage-read', 'cdn', 'grafana-health', 'grafana-dashboard'];
+  const pages = ['myroofgenius', 'storage', 'cdn', 'grafana-health', 'grafana-dashboard'];
   const routes = [...ROUTES, 'websocket'].map((route) => `backend-${route}`);
   await untilAllUp(daemon, ['backend-api', ...routes, ...pages]);
 
   world.storageLoses = true;
-  expect((await untilStory(daemon, 'storage-read', 'open', () => true)).cause).toContain('written by brainstem');
+  expect((await untilStory(daemon, 'storage', 'open', () => true)).cause).toContain('step 2 (read)');
   world.switches = false;
   expect((await untilStory(daemon, 'backend-websocket', 'open', () => true)).cause).toContain('it answered 503');
   world.cacheControl = 'no-store';
