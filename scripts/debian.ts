@@ -12,7 +12,7 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
+const DOCKER = ['probe-types/docker*', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -48,6 +48,10 @@ const POSTGRES = [
 ];
 
 const SELENIUM = ['probe-types/selenium-grid'];
+const CELERY = ['probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
+
+const SYSTEMD = ['deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
+const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -118,24 +122,19 @@ const PARTS: readonly Part[] = [
   {
     package: 'redis-server',
     provides: '/usr/bin/redis-server',
-    suites: ['probe-types/redis', 'probe-types/celery', 'e2e/estate-redis'],
+    suites: ['probe-types/redis', 'e2e/estate-redis', 'action-types/redis', ...CELERY],
   },
   {
     package: 'python3-celery',
     provides: '/usr/lib/python3/dist-packages/celery/__init__.py',
-    suites: ['probe-types/celery'],
+    suites: CELERY,
   },
   {
     package: 'python3-redis',
     provides: '/usr/lib/python3/dist-packages/redis/__init__.py',
-    suites: ['probe-types/celery'],
+    suites: CELERY,
   },
-  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql'] },
-  {
-    package: 'prometheus-blackbox-exporter',
-    provides: '/usr/bin/prometheus-blackbox-exporter',
-    suites: ['probe-types/grpc'],
-  },
+  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql', 'e2e/drivers'] },
   { package: 'nats-server', provides: '/usr/sbin/nats-server', suites: ['probe-types/nats', 'e2e/message-probes'] },
   { package: 'mosquitto', provides: '/usr/sbin/mosquitto', suites: ['probe-types/mqtt', 'e2e/message-probes'] },
   {
@@ -153,13 +152,14 @@ const PARTS: readonly Part[] = [
     provides: '/usr/lib/python3/dist-packages/amqp/__init__.py',
     suites: ['probe-types/rabbitmq', 'e2e/message-probes'],
   },
-  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: ['deploy/systemd'] },
-  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: ['deploy/systemd'] },
+  { package: 'systemd-container', provides: '/usr/bin/systemd-nspawn', suites: SYSTEMD },
+  { package: 'mmdebstrap', provides: '/usr/bin/mmdebstrap', suites: SYSTEMD },
+  { package: 'supervisor', provides: '/usr/bin/supervisord', suites: SUPERVISOR },
   { package: 'tini', provides: '/usr/bin/tini', suites: ['deploy/image'] },
   {
     package: 'prometheus-blackbox-exporter',
     provides: '/usr/bin/prometheus-blackbox-exporter',
-    suites: ['blackbox/exporter'],
+    suites: ['blackbox/exporter', 'probe-types/grpc'],
   },
   { package: 'strace', provides: '/usr/bin/strace', suites: ['e2e/store-disk'] },
 ];

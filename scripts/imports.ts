@@ -6,7 +6,19 @@ import { Visitor } from 'rolldown/utils';
 import { readSources, type Source } from './sources.ts';
 
 /** Files that every room may use: the vocabulary, the seams and a few leaves that import nothing else. */
-const LEAVES = ['model', 'ports', 'errors', 'units', 'spec', 'failpoint', 'redact', 'nearest', 'words', 'html', 'library'];
+const LEAVES = [
+  'model',
+  'ports',
+  'errors',
+  'units',
+  'spec',
+  'failpoint',
+  'redact',
+  'nearest',
+  'words',
+  'html',
+  'library',
+];
 
 /** Room → the rooms it may import besides the leaves and itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {

@@ -368,6 +368,16 @@ export interface Observation {
   readonly turnsAt?: number;
   /** What the probe saw a person do to the target. */
   readonly intervention?: Intervention;
+  /** Of a probe that looks at several things at once: those that fail, the worst first. Absent: it looks at one. */
+  readonly failing?: readonly FailingItem[];
+}
+
+/** One of several things that a probe looks at: fixes act on one at a time. */
+export interface FailingItem {
+  readonly item: string;
+  /** What a fix acts on. Absent: nothing can be. */
+  readonly resource?: Resource;
+  readonly intervention?: Intervention;
 }
 
 /** A person's hand on the target: healing stands off. `certain: false`: it cannot be told apart from a failure. */

@@ -12,6 +12,7 @@ import type {
   ConditionResult,
   Configuration,
   ExpectedVariable,
+  FailingItem,
   FieldDeclarations,
   Fields,
   Heartbeat,
@@ -31,6 +32,7 @@ import type {
   Result,
   Show,
   Silence,
+  StateName,
   TimelineEntry,
   Transition,
   UnknownCause,
@@ -111,6 +113,8 @@ export interface ProbeInput {
   /** Absent: nobody decides conditions, and a type whose spec has some cannot run. */
   readonly evaluate?: EvaluateCondition;
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
+  /** The state that another probe is in now; undefined: there is none of that name. Absent: no other probe runs here. */
+  stateOf?(probe: string): StateName | undefined;
 }
 
 /** The stored heartbeat of a key's hash, and when pings could reach us. */
@@ -133,6 +137,8 @@ export interface ProbeOutput {
   readonly intervention?: Intervention;
   /** Who would have told about the target did not, and `reason` says why: the target is *unknown*, neither fine nor failing. */
   readonly unknown?: Extract<UnknownCause, 'witness_away'>;
+  /** Of a type that looks at several things at once: those that fail, the worst first. Each brings its own intervention. */
+  readonly failing?: readonly FailingItem[];
 }
 
 /** One Prometheus family that a probe type contributes; the labels `probe` and `instance` are added by the exposition. */
@@ -169,6 +175,14 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
   readonly moduleOption?: string;
   /** It is about the manifest of the home, which belongs to the revision. */
   readonly readsManifest?: true;
+  /** Other probes whose states this type reads: their names are checked, and it is asked again when one changes. */
+  readonly members?: {
+    /** The option that lists them. */
+    readonly option: string;
+    of(spec: z.output<Spec>): readonly string[];
+    /** The spec with these names instead. */
+    replace(spec: z.output<Spec>, names: readonly string[]): z.output<Spec>;
+  };
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /**

@@ -96,6 +96,15 @@ it('docs/credentials.md shows definitions and a manifest that load', async () =>
   expect(probes.get('variables')?.manifest).toHaveLength(2);
 });
 
+describe('examples of several probes', () => {
+  it.each(['docs/services.md', 'docs/many-instances.md'])('%s shows files that load', async (path) => {
+    home = await createHome(Object.fromEntries(examples(path)));
+    const { probes, remediations } = await loadConfiguration(home.path, { registries, environment: {} });
+    expect(probes.size).toBeGreaterThan(2);
+    expect(remediations.size).toBeGreaterThan(0);
+  });
+});
+
 describe('tables', () => {
   it('docs/healing.md names every refusal', () => {
     expect(firstCells('docs/healing.md').sort()).toEqual([...REFUSALS].sort());

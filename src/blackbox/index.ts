@@ -2,12 +2,13 @@
 import { z } from 'zod';
 import { duration } from '../spec.ts';
 import { dns } from './dns.ts';
+import { grpc } from './grpc.ts';
 import { http } from './http.ts';
 import { icmp } from './icmp.ts';
 import type { Prober } from './prober.ts';
 import { tcp } from './tcp.ts';
 
-export const probers = { http, tcp, dns, icmp } as const;
+export const probers = { http, tcp, dns, icmp, grpc } as const;
 export type ProberName = keyof typeof probers;
 
 const PROBER_NAMES = Object.keys(probers) as [ProberName, ...ProberName[]];
@@ -33,4 +34,5 @@ export const DEFAULT_MODULES = `modules:
   http_post_2xx: { prober: http, http: { method: POST } }
   tcp_connect: { prober: tcp }
   icmp: { prober: icmp }
+  grpc: { prober: grpc, grpc: { tls: true } }
 `;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { DEFAULT_MODULES, moduleSchema, type ProberName, proberOf, probers } from '../blackbox/index.ts';
-import type { Check, FileReader } from '../blackbox/prober.ts';
+import type { Check, FileReader, Prober, Translation } from '../blackbox/prober.ts';
 import { ConditionError, compileCondition } from '../engine/condition.ts';
 import type { BlackboxModule, Condition, SourceLocation } from '../model.ts';
 import type { ProbeType } from '../ports.ts';
@@ -108,24 +108,19 @@ function moduleTrees(tree: Tree, problems: Problems): readonly (readonly [string
 
 function readModule(name: string, entry: Tree, files: FileReader, reading: Reading): BlackboxModule | undefined {
   const { problems, secrets, registries } = reading;
-  const whole = `the module "${name}"`;
-  const head = check(moduleSchema, entry, { whole, problems });
-  if (head.kind !== 'valid') return undefined;
-  const { prober: proberName, timeout } = head.value;
-  if (!reportOtherSections(entry, proberName, problems)) return undefined;
-  const prober = proberOf(proberName);
-  const section = sectionOf(entry, proberName);
+  const translated = translateModule(name, entry, files, problems);
+  if (!translated) return undefined;
+  const { prober, section, timeoutMs, translation } = translated;
   secrets.addSpec(prober.options, section);
-  const given = check(prober.options, section, { whole: `"${proberName}"`, problems });
   const type = registries.probeTypes[prober.type];
-  if (given.kind !== 'valid' || type === undefined) return undefined;
-  const { checks, specFor, adjust } = prober.translate(given.value, files);
+  if (type === undefined) throw new TypeError(`there is no probe type ${prober.type}`);
+  const { checks, specFor, adjust } = translation;
   const compiled = checks.map((one) => compileCheck(one, type, section, problems));
   reportSpec(specFor(prober.sample, undefined), type, section, problems);
   return {
     name,
     type: prober.type,
-    ...(timeout !== undefined && { timeoutMs: timeout }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
     checks: compiled.filter((one) => one !== undefined),
     specFor,
     adjust: adjust ?? ((fields) => fields),
@@ -134,13 +129,38 @@ function readModule(name: string, entry: Tree, files: FileReader, reading: Readi
   };
 }
 
+export interface TranslatedModule {
+  readonly prober: Prober;
+  /** Where the options of the prober stand. */
+  readonly section: Tree;
+  readonly timeoutMs: number | undefined;
+  readonly translation: Translation;
+}
+
+/** undefined: it cannot be understood; problems were added. */
+export function translateModule(
+  name: string,
+  entry: Tree,
+  files: FileReader,
+  problems: Problems,
+): TranslatedModule | undefined {
+  const head = check(moduleSchema, entry, { whole: `the module "${name}"`, problems });
+  if (head.kind !== 'valid') return undefined;
+  const { prober: proberName, timeout: timeoutMs } = head.value;
+  reportOtherSections(entry, proberName, problems);
+  const prober = proberOf(proberName);
+  const section = sectionOf(entry, proberName);
+  const given = check(prober.options, section, { whole: `"${proberName}"`, problems });
+  if (given.kind !== 'valid') return undefined;
+  return { prober, section, timeoutMs, translation: prober.translate(given.value, files) };
+}
+
 /** The exporter passes over sections of other probers; whoever wrote one meant something by it. */
-function reportOtherSections(entry: Tree, prober: ProberName, problems: Problems): boolean {
-  const others = [...entry.children].filter(([key]) => key !== prober && Object.hasOwn(probers, key));
-  for (const [key, { keyLocation }] of others) {
+function reportOtherSections(entry: Tree, prober: ProberName, problems: Problems): void {
+  for (const [key, { keyLocation }] of entry.children) {
+    if (key === prober || !Object.hasOwn(probers, key)) continue;
     problems.add(keyLocation, `"${key}" has no effect on a module whose prober is ${prober}; remove it`);
   }
-  return others.length === 0;
 }
 
 function sectionOf(entry: Tree, prober: ProberName): Tree {

@@ -13,8 +13,9 @@ const PLAIN = /^[\p{L}\p{N} ._:/@-]*$/u;
 /** undefined: the text is not there (an unset variable), or is wrong and was reported. */
 export function compileAt(tree: Tree | undefined, scope: Scope, problems: Problems): Condition | undefined {
   if (typeof tree?.value !== 'string') return undefined;
-  if (tree.substitution?.values.some((value) => !PLAIN.test(value))) {
-    const names = tree.substitution.names.join(', ');
+  const { values = [], item = '' } = tree.substitution ?? {};
+  if ([...values, item].some((value) => !PLAIN.test(value))) {
+    const names = tree.substitution?.names.join(', ');
     problems.add(
       tree.location,
       `${names} cannot stand in a condition: only letters, digits, spaces and . _ : / @ - may`,

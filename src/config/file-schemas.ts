@@ -98,7 +98,10 @@ export const probeSchema = z.strictObject({
   warn: expressions().optional().describe('Conditions in CEL; any false: degraded'),
   remediate: z.array(ladder).optional().describe('What heals it; the first ladder whose "when" holds applies'),
   export: names().optional().describe('Numeric fields to export as brainstem_probe_field'),
-  each: later(),
+  each: z
+    .array(z.union([z.string(), z.number(), z.boolean()]))
+    .optional()
+    .describe('One probe an item, called NAME[ITEM]; {{item}} in any value stands for it'),
   slo: later(),
   drill: later(),
   vantage: later(),
@@ -209,8 +212,7 @@ export const brainstemSchema = z.strictObject({
     budget: rate().prefault('10 in 10m').describe('Acts of all remediations'),
     freeze_file: z.string().min(1).default('data/FREEZE').describe('While it exists nothing is healed'),
     storm: later(),
-    vantage: z
-      .array(name())
+    vantage: names()
       .default([])
       .describe(
         'Probes that say whether we are the broken one: while all of them fail, nothing is judged over the network or healed',

@@ -18,6 +18,7 @@ import { readRemediations } from './remediations.ts';
 import { revisionOf } from './revision.ts';
 import { Secrets } from './secrets.ts';
 import { type ReadSettings, readSettings } from './settings.ts';
+import { spellOut } from './spell-out.ts';
 import { referencedFiles } from './substitute.ts';
 import type { Tree } from './tree.ts';
 import { doubts } from './warnings.ts';
@@ -48,7 +49,7 @@ export async function loadConfiguration(home: string, options: LoadOptions): Pro
   const blackbox = readModules(await readBlackbox(root, problems), reading);
   if (complete) checkReferences(definitions, reading);
   if (problems.count > 0) throw new ConfigurationError(withoutSecrets(problems.sorted(), reading.secrets.values));
-  return compose(settings, definitions, blackbox, reading);
+  return compose(settings, spellOut(definitions, reading.families), blackbox, reading);
 }
 
 /** The address and token of a home's daemon, also when other files of the home are broken. Errors: ConfigurationError. */
@@ -70,7 +71,7 @@ function withoutSecrets(problems: readonly Problem[], secrets: readonly string[]
 
 function newReading(registries: Registries, problems: Problems, modules = NO_MODULES): Reading {
   const names = { probes: new Map(), remediations: new Map(), notifiers: new Map() };
-  return { registries, problems, secrets: new Secrets(), modules, manifest: 'none', names };
+  return { registries, problems, secrets: new Secrets(), modules, manifest: 'none', names, families: new Map() };
 }
 
 async function checkHome(home: string, problems: Problems): Promise<void> {
@@ -164,7 +165,9 @@ function compose(
 ): Configuration {
   const probes = definitions.probes.map(({ probe }) => probe);
   const remediations = definitions.remediations.map(({ remediation }) => remediation);
-  const { settings, notifiers, routes } = read;
+  const { notifiers } = read;
+  const { routes, vantage } = definitions;
+  const settings: Settings = { ...read.settings, healing: { ...read.settings.healing, vantage } };
   const written = [...modules.values()].map(({ name, text }) => [name, text]);
   const warnings = new Problems();
   for (const { location, message } of [

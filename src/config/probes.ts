@@ -4,6 +4,7 @@ import type { Condition, FieldDeclarations, Ladder, Probe, ProbeModule, SourceLo
 import type { ProbeType } from '../ports.ts';
 import { checkKeys } from './check.ts';
 import { compileAt, compileList, exportFault, type Scope, withImplied } from './conditions.ts';
+import { instancesOf, itemName, registerItems } from './each.ts';
 import {
   type BrainstemKeys,
   MAX_LABELS,
@@ -14,6 +15,7 @@ import {
 } from './file-schemas.ts';
 import { manifestOf } from './manifest.ts';
 import { checkMarks } from './marks.ts';
+import { type Member, membersOf } from './members.ts';
 import { moduleOf } from './modules.ts';
 import { commonPart, type PluginEntry, readPlugin } from './plugin-entry.ts';
 import { type Reading, readEntries, registerName } from './reading.ts';
@@ -30,6 +32,8 @@ export interface ReadProbe {
   readonly probe: Probe;
   /** Absent while it is invalid: then only its references are checked. */
   readonly type: ProbeType | undefined;
+  /** Other probes that its spec names, because it is made of them. */
+  readonly members: readonly Member[];
   place(path: Path): SourceLocation;
 }
 
@@ -38,7 +42,17 @@ type Defaults = BrainstemKeys['defaults'];
 export function readProbes(file: Tree, defaults: Defaults, reading: Reading): readonly ReadProbe[] {
   const entries = readEntries(file, 'probes', ['defaults'], reading.problems);
   const inherited = readDefaults(file, reading);
-  return entries.map((entry) => readProbe(entry, inherited, defaults, reading)).filter((probe) => probe !== undefined);
+  return entries.flatMap((entry) => readEntry(entry, inherited, defaults, reading));
+}
+
+/** One probe, or one for each of its items. */
+function readEntry(entry: Tree, file: Level, defaults: Defaults, reading: Reading): readonly ReadProbe[] {
+  registerName(entry, 'probe', reading.names.probes, reading.problems);
+  const instances = instancesOf(entry, reading.problems);
+  registerItems(entry, instances, reading);
+  return instances
+    .map(({ tree, item }) => readProbe(tree, item, file, defaults, reading))
+    .filter((probe) => probe !== undefined);
 }
 
 function readDefaults(file: Tree, { problems }: Reading): Level {
@@ -50,15 +64,21 @@ function readDefaults(file: Tree, { problems }: Reading): Level {
   return { keys, tree };
 }
 
-function readProbe(entry: Tree, file: Level, defaults: Defaults, reading: Reading): ReadProbe | undefined {
+function readProbe(
+  entry: Tree,
+  item: string | undefined,
+  file: Level,
+  defaults: Defaults,
+  reading: Reading,
+): ReadProbe | undefined {
   const { problems, secrets, registries } = reading;
-  registerName(entry, 'probe', reading.names.probes, problems);
   const options = { kind: 'probe', types: registries.probeTypes, commonKeys: PROBE_KEYS, problems, secrets };
   const plugin = readPlugin(entry, options);
   if (plugin !== undefined) checkMarks(plugin.type.spec, plugin.tree, problems);
   const tree = commonPart(entry, PROBE_KEYS);
-  const keys = checkKeys(probeSchema, tree, { whole: 'a probe', problems });
-  if (keys === undefined) return undefined;
+  const written = checkKeys(probeSchema, tree, { whole: 'a probe', problems });
+  if (written === undefined) return undefined;
+  const keys = item === undefined ? written : { ...written, name: itemName(written.name, item) };
   const own: Level = { keys, tree };
   checkSchedule(own, problems);
   const module = plugin && moduleOf(entry, plugin, reading);
@@ -105,7 +125,8 @@ function assemble(parts: Parts): ReadProbe {
     targetRevision,
     location,
   );
-  return { probe, type: plugin?.type, place: (path) => nearestTree(levelTree(parts, path), path).location };
+  const place = (path: Path) => nearestTree(levelTree(parts, path), path).location;
+  return { probe, type: plugin?.type, members: plugin ? membersOf(plugin) : [], place };
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Reading {
   readonly manifest: readonly ExpectedVariable[] | 'none' | 'broken';
   /** Every name that was written, also of entries that are invalid otherwise: a reference to one is no second error. */
   readonly names: { readonly probes: Names; readonly remediations: Names; readonly notifiers: Names };
+  /** Filled as probes are read. */
+  readonly families: Map<string, readonly string[]>;
 }
 
 /** The modules of a home, by file. */

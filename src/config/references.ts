@@ -1,6 +1,8 @@
 /** What the definitions say of each other: unknown names, circles, fixes that cannot work. */
 import type { NotifierDefinition, Remediation, Route } from '../model.ts';
 import { didYouMean } from '../nearest.ts';
+import { probesNamed } from './families.ts';
+import type { Member } from './members.ts';
 import type { ReadProbe } from './probes.ts';
 import type { Names, Reading } from './reading.ts';
 import type { ReadRemediation } from './remediations.ts';
@@ -17,7 +19,7 @@ export interface Definitions {
 
 export function checkReferences(definitions: Definitions, reading: Reading): void {
   for (const probe of definitions.probes) checkProbe(probe, reading);
-  checkDependencyCircles(definitions.probes, reading);
+  checkCircles(definitions.probes, reading);
   checkPingKeys(definitions.probes, reading);
   checkRungs(definitions, reading);
   checkFallbacks(definitions, reading);
@@ -34,21 +36,40 @@ function checkProbe(read: ReadProbe, { names, problems }: Reading): void {
   };
   check('depends_on', dependsOn, 'probe', names.probes);
   check('notify', notify ?? [], 'notifier', names.notifiers);
+  for (const { name, location } of read.members) {
+    if (!names.probes.has(name)) problems.add(location, unknownName('probe', name, names.probes));
+  }
 }
 
 function unknownName(kind: string, name: string, known: Names): string {
   return `there is no ${kind} "${name}"${didYouMean(name, known.keys())}`;
 }
 
-function checkDependencyCircles(probes: readonly ReadProbe[], { problems }: Reading): void {
+/** What a probe is made of, it stands on as well: nothing may stand on itself. */
+function checkCircles(probes: readonly ReadProbe[], { problems, families }: Reading): void {
   const byName = new Map(probes.map((read) => [read.probe.name, read]));
-  const edges = new Map(probes.map(({ probe }) => [probe.name, probe.dependsOn]));
+  const edges = new Map(
+    probes.map(({ probe, members }) => {
+      const written = [...probe.dependsOn, ...members.map(({ name }) => name)];
+      return [probe.name, probesNamed(written, families)];
+    }),
+  );
   for (const circle of circles(edges)) {
     const [last, first] = [circle.at(-2) ?? '', circle.at(-1) ?? ''];
     const read = byName.get(last);
-    const place = read?.place(['depends_on', read.probe.dependsOn.indexOf(first)]);
-    if (place) problems.add(place, `"depends_on" goes in a circle: ${circle.join(' → ')}`);
+    const edge = read && standsOn(read).find(({ name }) => probesNamed([name], families).includes(first));
+    if (edge) problems.add(edge.location, `"${edge.option}" goes in a circle: ${circle.join(' → ')}`);
   }
+}
+
+function standsOn(read: ReadProbe): readonly Member[] {
+  const { dependsOn } = read.probe;
+  const written = dependsOn.map((name, index) => ({
+    option: 'depends_on',
+    name,
+    location: read.place(['depends_on', index]),
+  }));
+  return [...written, ...read.members];
 }
 
 /** A ping says nothing but its key: two probes with the same one could not be told apart. */

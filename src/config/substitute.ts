@@ -18,6 +18,8 @@ export interface Substitution {
   readonly unset: readonly string[];
   /** The scalar is exactly one substitution, so that it may become a number, a boolean or a list. */
   readonly whole: boolean;
+  /** The item of `each` that was put in as well. */
+  readonly item?: string;
   /** What is wrong with the notation. */
   readonly error?: string;
 }

@@ -1,10 +1,9 @@
 /** blackbox.yml, and the targets that a prometheus.yml or a list names, to probes. */
 import { resolve } from 'node:path';
-import { moduleSchema, type ProberName, proberOf, probers } from '../blackbox/index.ts';
-import type { FileReader, Translation } from '../blackbox/prober.ts';
-import { check } from '../config/check.ts';
+import type { FileReader } from '../blackbox/prober.ts';
+import { type TranslatedModule, translateModule } from '../config/blackbox.ts';
 import { Problems } from '../config/problems.ts';
-import { isEmpty, type Tree } from '../config/tree.ts';
+import type { Tree } from '../config/tree.ts';
 import { formatProblem } from '../errors.ts';
 import { formatDuration } from '../units.ts';
 import {
@@ -19,13 +18,6 @@ import {
 } from './entry.ts';
 import { type Asked, listedTargets, scrapedTargets } from './prometheus-targets.ts';
 import { childOf, yamlOf } from './sources.ts';
-
-interface Module {
-  readonly name: string;
-  readonly type: string;
-  readonly timeoutMs: number | undefined;
-  readonly translation: Translation;
-}
 
 /** What our own type expects without being told. */
 const IMPLIED = 'status >= 200 && status < 300';
@@ -74,10 +66,10 @@ function importFiles(folder: string): ImportFiles {
 
 function readModules(tree: Tree, folder: string, losses: Loss[]) {
   const files = importFiles(folder);
-  const modules = new Map<string, Module>();
+  const modules = new Map<string, TranslatedModule>();
   for (const [name, entry] of childOf(tree, 'modules')?.children ?? []) {
     const problems = new Problems();
-    const module = readModule(name, entry, files, problems);
+    const module = translateModule(name, entry, files, problems);
     if (module) modules.set(name, module);
     for (const problem of problems.sorted()) {
       losses.push({ where: `module "${name}"`, what: formatProblem(problem) });
@@ -86,29 +78,8 @@ function readModules(tree: Tree, folder: string, losses: Loss[]) {
   return { modules, files };
 }
 
-function readModule(name: string, entry: Tree, files: FileReader, problems: Problems): Module | undefined {
-  const head = check(moduleSchema, entry, { whole: `the module "${name}"`, problems });
-  if (head.kind !== 'valid') return undefined;
-  const { prober: proberName, timeout } = head.value;
-  reportOtherSections(entry, proberName, problems);
-  const prober = proberOf(proberName);
-  const written = childOf(entry, proberName);
-  const empty: Tree = { ...entry, kind: 'mapping', value: undefined, children: new Map() };
-  const section = written && !isEmpty(written) ? written : empty;
-  const given = check(prober.options, section, { whole: `"${proberName}"`, problems });
-  if (given.kind !== 'valid') return undefined;
-  return { name, type: prober.type, timeoutMs: timeout, translation: prober.translate(given.value, files) };
-}
-
-function reportOtherSections(entry: Tree, prober: ProberName, problems: Problems): void {
-  for (const [key, { keyLocation }] of entry.children) {
-    if (key !== prober && Object.hasOwn(probers, key))
-      problems.add(keyLocation, `"${key}" had no effect: the prober is ${prober}`);
-  }
-}
-
 function toEntry(
-  { type, translation, timeoutMs }: Module,
+  { prober, translation, timeoutMs }: TranslatedModule,
   asked: Asked,
   files: ImportFiles,
   names: (text: string) => string,
@@ -124,7 +95,7 @@ function toEntry(
   const checks = translation.checks.map(({ source }) => source).filter((source) => source !== IMPLIED);
   const entry = {
     name: names(asked.job === undefined ? asked.target : `${asked.job}-${asked.target}`),
-    [type]: files.refer(literal(tidy(made.spec as Record<string, unknown>))),
+    [prober.type]: files.refer(literal(tidy(made.spec as Record<string, unknown>))),
     every: formatDuration(everyMs),
     timeout: formatDuration(Math.min(...waits)),
     ...compact({

@@ -62,6 +62,7 @@ const BUILDERS: Readonly<Record<string, (monitor: Monitor, lost: Lost) => Probe>
     return { type: 'docker', spec: { container: text(monitor, 'docker_container') } };
   },
   postgres: (monitor, lost) => databaseProbe('postgres', monitor, lost),
+  mysql: (monitor, lost) => databaseProbe('mysql', monitor, lost),
   redis: (monitor) => ({ type: 'redis', spec: { url: text(monitor, 'databaseConnectionString') } }),
 };
 

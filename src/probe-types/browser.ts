@@ -39,11 +39,15 @@ const ANSWER_BYTES = 2 ** 20;
 export function createBrowserProbeType(): ProbeType<typeof browserSpec> {
   let last: Promise<unknown> = Promise.resolve();
 
-  /** Errors: RetryableError `browser_busy`: the time was up before it was our turn. */
+  /** Errors: RetryableError `out_of_resources`, of which people are told: the time was up before it was our turn. */
   async function inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = last;
     const mine = Promise.race([before, aborted(signal)]).then(() => {
-      if (signal.aborted) throw new RetryableError('browser_busy', 'another browser was at work until the deadline');
+      if (signal.aborted)
+        throw new RetryableError(
+          'out_of_resources',
+          'one browser works at a time, and another one did until the deadline',
+        );
       return work();
     });
     // The next one waits for both: who gave up waiting does not let it pass who still works.

@@ -7,11 +7,13 @@ import type { Context, Wake } from '../ports.ts';
 import { describeSocket, isCalled, openEngine } from '../shared/docker-engine.ts';
 import type { ContainerEvent, EventMemory } from '../shared/docker-events.ts';
 import { openEvents } from '../shared/docker-events.ts';
+import { isSelected } from './docker-selector.ts';
 
 export interface WatchedContainer {
   readonly probe: string;
-  /** Name or id. */
-  readonly container: string;
+  /** Name or id. Absent: those that the selector names. */
+  readonly container?: string | undefined;
+  readonly selector?: readonly string[] | undefined;
 }
 
 const FIRST_RETRY_MS = 500;
@@ -44,7 +46,7 @@ export async function followEngine(
   };
   const onEvent = (event: ContainerEvent) => {
     for (const watched of containers) {
-      if (concerns(event, watched.container)) wakeSoon(watched.probe, `container ${event.action}`);
+      if (concerns(event, watched)) wakeSoon(watched.probe, `container ${event.action}`);
     }
   };
 
@@ -85,7 +87,8 @@ async function followOnce(
   }
 }
 
-function concerns(event: ContainerEvent, container: string): boolean {
+function concerns(event: ContainerEvent, { container, selector }: WatchedContainer): boolean {
+  if (container === undefined) return selector !== undefined && isSelected(event, selector);
   return event.oldName === container || isCalled(event, container);
 }
 

@@ -29,6 +29,7 @@ export function deadlineFailure(phase: Phase): ProbeFailure {
 const CONNECT_REASONS: Readonly<Record<string, readonly [Reason, string]>> = {
   ECONNREFUSED: ['connect_refused', 'connection refused'],
   ECONNRESET: ['connect_refused', 'connection reset while connecting'],
+  ENOENT: ['connect_refused', 'there is no such socket'],
   ETIMEDOUT: ['connect_timeout', 'connection timed out'],
   ENETUNREACH: ['unreachable', 'network unreachable'],
   EHOSTUNREACH: ['unreachable', 'host unreachable'],

@@ -104,8 +104,7 @@ async function runGrpc(plan: Prepared, resolver: NameResolver, context: Context)
 }
 
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
-  const { socket, address } = await open(plan.endpoint, routeOf(plan.spec), line, resolver);
-  seen.ip = address;
+  const { socket } = await open(plan.endpoint, routeOf(plan.spec), line, resolver, seen);
   return plan.guard ? await plan.guard(socket, line, seen, now) : socket;
 }
 

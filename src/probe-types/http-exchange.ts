@@ -60,8 +60,8 @@ function handshakeFor(hop: Hop, access: Access, exchange: Exchange) {
   };
 }
 
-/** @param proxy the proxy at the other end of the socket, which wants the whole URL in the request line. */
-function converse(socket: Socket, hop: Hop, proxy: Proxy | undefined, line: Lifeline): Promise<IncomingMessage> {
+/** Sends over a socket that is connected. @param proxy the proxy at the other end of the socket, which wants the whole URL in the request line. */
+export function converse(socket: Socket, hop: Hop, proxy: Proxy | undefined, line: Lifeline): Promise<IncomingMessage> {
   line.enter('processing');
   return line.until((done) => {
     const outgoing = requestOver(socket, line, {

@@ -19,10 +19,14 @@ import { nats } from './nats.ts';
 import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
+import { quorum } from './quorum.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { redis } from './redis.ts';
 import { seleniumGrid } from './selenium-grid.ts';
 import { smtp } from './smtp.ts';
+import { statuspage } from './statuspage.ts';
+import { supervisor } from './supervisor.ts';
+import { createSystemdProbeType } from './systemd.ts';
 import { tcp } from './tcp.ts';
 import { tls } from './tls.ts';
 import { udp } from './udp.ts';
@@ -48,10 +52,14 @@ export const probeTypes: ProbeTypes = {
   process: createProcessProbeType(),
   postgres,
   prometheus,
+  quorum,
   rabbitmq,
   redis,
   'selenium-grid': seleniumGrid,
   smtp,
+  statuspage,
+  supervisor,
+  systemd: createSystemdProbeType(),
   tcp,
   tls,
   udp,

@@ -129,8 +129,7 @@ async function beginSession(
   line: Lifeline,
   { seen }: Findings,
 ): Promise<Session> {
-  const { socket, address } = await open(server, routeOf(spec), line, resolver);
-  seen.ip = address;
+  const { socket } = await open(server, routeOf(spec), line, resolver, seen);
   line.enter('processing');
   const greeting = await readGreeting(socket, line);
   if (!greeting.offersTls && sslMode !== 'DISABLED' && sslMode !== 'PREFERRED') {

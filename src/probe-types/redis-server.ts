@@ -71,8 +71,7 @@ export async function enterRedis(
   line: Lifeline,
   seen: Seen,
 ): Promise<Dialogue> {
-  const { socket, address } = await open(server, route, line, resolver);
-  seen.ip = address;
+  const { socket } = await open(server, route, line, resolver, seen);
   const dialogue = converse(guard ? await guard(socket, line, seen, now) : socket, line);
   line.enter('processing');
   const { user, password } = server;

@@ -22,11 +22,9 @@ const PHASES = {
   transfer: 'Headers until the answers are complete',
 };
 
-const shared = httpSpec.pick({ headers: true, tls: true, proxy: true, ip_protocol: true, resolver: true });
+const { url, headers, tls, proxy, ip_protocol, resolver } = httpSpec.shape;
 const seleniumGridSpec = z.strictObject({
-  url: httpSpec.shape.url.describe(
-    'Where the grid is, such as http://127.0.0.1:4444; userinfo in it is sent as basic authentication',
-  ),
+  url: url.describe('Where the grid is, such as http://127.0.0.1:4444; userinfo in it is sent as basic authentication'),
   session: z
     .boolean()
     .default(false)
@@ -35,7 +33,7 @@ const seleniumGridSpec = z.strictObject({
     .record(z.string(), z.unknown())
     .default({ browserName: 'chrome' })
     .describe('Of that session. Default: { browserName: chrome }'),
-  ...shared.shape,
+  ...{ headers, tls, proxy, ip_protocol, resolver },
 });
 type SeleniumGridSpec = z.output<typeof seleniumGridSpec>;
 

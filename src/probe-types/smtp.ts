@@ -48,7 +48,7 @@ const smtpSpec = z
       .enum(STARTTLS)
       .optional()
       .describe(
-        'required: fails without STARTTLS; optional: uses it when it is offered. Default: required, optional on loopback',
+        'required: fails without STARTTLS; optional: uses it when it is offered. Default: required; off on loopback without tls',
       ),
     hello: z
       .string()
@@ -93,7 +93,8 @@ function createSmtp(resolver: NameResolver = createResolver()): ProbeType<typeof
   const createGuard = createGuards([]);
   const prepare = oncePerSpec((spec: SmtpSpec): Prepared => {
     const server = serverOf(spec);
-    const starttls = spec.starttls ?? (isLoopback(server.host) ? 'optional' : 'required');
+    // Towards this machine itself as the notifier `email` has it: its mail server has no certificate of a name.
+    const starttls = spec.starttls ?? (spec.tls || !isLoopback(server.host) ? 'required' : 'off');
     return {
       spec,
       server,
@@ -154,8 +155,7 @@ async function runSmtp(
 }
 
 async function connect(plan: Prepared, resolver: NameResolver, now: number, line: Lifeline, { seen }: Findings) {
-  const { socket, address: ip } = await open(plan.server, routeOf(plan.spec), line, resolver);
-  seen.ip = ip;
+  const { socket } = await open(plan.server, routeOf(plan.spec), line, resolver, seen);
   return plan.server.scheme === 'smtps' ? await plan.guard(socket, line, seen, now) : socket;
 }
 

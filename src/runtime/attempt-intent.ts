@@ -10,6 +10,7 @@ import type { AttemptJournal } from './attempt-journal.ts';
 import { LEASE_SLACK_MS } from './attempt-lease.ts';
 import { freeLocks, type Lock, renewLocks, takeLocks } from './attempt-locks.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import { failingOf, itemNow } from './items.ts';
 import { type No, type Planner, type Question, storeAway } from './plan-facts.ts';
 import type { TargetHand } from './target-hand.ts';
 
@@ -131,6 +132,9 @@ export function createIntent(parts: IntentParts): Intent {
       if (request.live.endedAt === before) return no('not_confirmed', 'the probe could not be asked again');
       const kind = request.live.last?.verdict.kind;
       if (kind === 'pass' || kind === 'warn') return no('recovered', 'the probe did not fail when asked again');
+      const { live, item } = request;
+      if (item && failingOf(live) && !itemNow(live, item))
+        return no('recovered', `${item.item} did not fail when asked again`);
       if (request.live.last?.verdict.unknown === 'blind') return no('blind', 'no vantage probe answers: it may be us');
       if (kind !== 'fail') return no('not_confirmed', 'the probe could not tell when asked again');
     }

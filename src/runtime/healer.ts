@@ -3,14 +3,16 @@
  * crash between any two steps loses nothing but time.
  */
 import { NotFoundError, RetryableError } from '../errors.ts';
-import type { Attempt, Configuration, Incident, Plan, Remediation, Resource } from '../model.ts';
+import type { Attempt, Configuration, Incident, Plan, Refusal, Remediation, Resource } from '../model.ts';
 import { instead } from '../nearest.ts';
 import type { Clock, Log, RemediateRequest, Store } from '../ports.ts';
 import type { AttemptRunner } from './attempt-runner.ts';
+import { createExhaustedItems } from './exhausted-items.ts';
 import type { HealerOutcomes } from './healer-outcomes.ts';
 import type { IncidentDesk } from './incident-desk.ts';
+import { itemNow } from './items.ts';
 import { isActive, type LiveProbe } from './live-probe.ts';
-import type { NextFix } from './next-fix.ts';
+import type { Fix, NextFix } from './next-fix.ts';
 import { type No, type Planner, storeAway } from './plan-facts.ts';
 import type { Outage } from './store-watch.ts';
 
@@ -57,6 +59,8 @@ export interface Healer {
 const LOOK_MS = 1_000;
 /** After a no that no time will change, look again this much later: somebody may have mended what it names. */
 const REFUSED_LOOK_MS = 5_000;
+/** A no to one item that says nothing about the others. */
+const OF_ONE_ITEM: ReadonlySet<Refusal> = new Set(['cooldown', 'locked', 'target', 'recovered', 'stopped_by_person']);
 
 export function createHealer(parts: HealerParts): Healer {
   const { store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration, live, all, outage } = parts;
@@ -66,6 +70,7 @@ export function createHealer(parts: HealerParts): Healer {
   const lookAgainAt = new Map<number, number>();
   /** By incident: the reason of which it was told that no remediation speaks of it. */
   const toldUnspoken = new Map<number, string>();
+  const exhaustedItems = createExhaustedItems();
   /** Probes for which the outage that began then has been counted as a no. */
   let toldAway: { readonly since: number; readonly probes: Set<string> } | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -84,12 +89,15 @@ export function createHealer(parts: HealerParts): Healer {
       if (desk.byId(id)) continue;
       lookAgainAt.delete(id);
       toldUnspoken.delete(id);
+      exhaustedItems.forget(id);
     }
     for (const incident of desk.open()) {
       if (incident.source !== 'probe') continue;
       if (holdIsOver(incident)) keep(outcomes.release(incident.id, 'the fix took longer than page_after allows'));
       const waits = (lookAgainAt.get(incident.id) ?? 0) > now;
-      if (!waits && !busy.has(incident.subject) && isHealable(incident)) occupy(incident.subject, consider(incident));
+      if (waits || busy.has(incident.subject)) continue;
+      if (isHealable(incident)) occupy(incident.subject, consider(incident));
+      else if (hasNewItem(incident)) occupy(incident.subject, takeUpAgain(incident, 'another item fails'));
     }
   }
 
@@ -129,17 +137,34 @@ export function createHealer(parts: HealerParts): Healer {
     lookAgainIn(incident, LOOK_MS);
     const probe = live(incident.subject);
     if (!probe) return;
-    const fix = await nextFix.of(probe, incident);
-    if (fix === undefined) return unspoken(incident);
-    if (fix === 'exhausted') return outcomes.exhausted(incident);
-    const answer = await attempt({ remediation: fix, live: probe, incident, byHand: false, requestedBy: 'healer' });
-    if (answer.plan.go) {
-      lookAgainAt.delete(incident.id);
-      return;
+    const fixes = await nextFix.of(probe, incident);
+    if (fixes === undefined) return unspoken(incident);
+    if (fixes.length > 0) return tryOne(fixes, probe, incident);
+    exhaustedItems.note(incident, probe);
+    await outcomes.exhausted(incident);
+  }
+
+  /** The first that may run; when none may, the first no is told. */
+  async function tryOne(fixes: readonly Fix[], probe: LiveProbe, incident: Incident): Promise<void> {
+    let told: { readonly fix: Remediation; readonly no: No; readonly attempt: Attempt | undefined } | undefined;
+    for (const fix of fixes) {
+      const answer = await attempt({ ...fix, live: probe, incident, byHand: false, requestedBy: 'healer' });
+      if (answer.plan.go) {
+        lookAgainAt.delete(incident.id);
+        return;
+      }
+      told ??= { fix: fix.remediation, no: answer.plan, attempt: answer.attempt };
+      if (!OF_ONE_ITEM.has(answer.plan.refusal)) break;
     }
-    const { retryAt } = answer.plan;
+    if (!told) return;
+    const { retryAt } = told.no;
     lookAgainIn(incident, retryAt === undefined ? REFUSED_LOOK_MS : retryAt - clock.now());
-    await outcomes.refused(incident, fix, answer.plan, answer.attempt);
+    await outcomes.refused(incident, told.fix, told.no, told.attempt);
+  }
+
+  function hasNewItem(incident: Incident): boolean {
+    const probe = incident.exhausted ? live(incident.subject) : undefined;
+    return probe?.state.state === 'down' && exhaustedItems.hasNew(incident, probe);
   }
 
   /** Told once for each reason; the ladders are asked again, because what is observed may change. */
@@ -151,18 +176,24 @@ export function createHealer(parts: HealerParts): Healer {
 
   async function reconsider(): Promise<void> {
     for (const incident of desk.open()) {
-      const probe = live(incident.subject);
-      if (!incident.exhausted || incident.source !== 'probe' || !probe?.last) continue;
-      const fix = await nextFix.of(probe, incident);
-      if (fix === undefined || fix === 'exhausted') continue;
-      await desk.edit(incident.id, {
-        edit: (current) => ({ ...current, exhausted: false }),
-        kind: 'reconsidered',
-        text: `its definitions changed: ${fix.name} may be tried`,
-      });
+      if (incident.exhausted && incident.source === 'probe') await takeUpAgain(incident, 'its definitions changed');
     }
     lookAgainAt.clear();
     tick();
+  }
+
+  /** An incident whose ladder was exhausted, when something may be left now. */
+  async function takeUpAgain(incident: Incident, why: string): Promise<void> {
+    const probe = live(incident.subject);
+    if (!probe?.last) return;
+    exhaustedItems.note(incident, probe);
+    const [fix] = (await nextFix.of(probe, incident)) ?? [];
+    if (fix === undefined) return;
+    await desk.edit(incident.id, {
+      edit: (current) => ({ ...current, exhausted: false }),
+      kind: 'reconsidered',
+      text: `${why}: ${fix.remediation.name} may be tried`,
+    });
   }
 
   function occupy(subject: string, work: Promise<unknown>): void {
@@ -196,7 +227,8 @@ export function createHealer(parts: HealerParts): Healer {
     const probe = live(probeName);
     if (!remediation) throw unknown('remediation', name, remediations.keys());
     if (!probe) throw unknown('probe', probeName, probes.keys());
-    const question = { remediation, live: probe, incident: desk.ofProbe(probeName), byHand: true };
+    const incident = desk.ofProbe(probeName);
+    const question = { remediation, live: probe, item: itemNow(probe, undefined), incident, byHand: true };
     const { plan, resource, observed } = await planner(store, question);
     const act = parts.would(remediation, observed);
     const would = `run ${name} (${remediation.type}) on ${resource ?? 'nothing'} for ${probeName}${act && `: ${act}`}`;

@@ -75,12 +75,12 @@ export function createHealing(parts: HealingParts): Healing {
   const handOn = createTargetHand({ registries, clock, log, stopping });
   const intent = createIntent({ ...begins, meter, desk, planner, handOn, runAction });
   const verify = createVerification({
-    ...{ ...begins, isWatched: probes.isWatched },
+    ...{ ...begins, registries, isWatched: probes.isWatched },
     isBlind: () => vantage.blindness() !== undefined,
     prolong: createProlong({ store, clock, log, backlog }),
   });
   const attempt = createAttemptRunner({ ...acts, intent, journal, verify, runAction });
-  const nextFix = createNextFix({ store, clock, desk, planner, configuration });
+  const nextFix = createNextFix({ store, clock, desk, planner, registries, configuration });
   const outcomes = createHealerOutcomes({ store, clock, log, meter, desk, switches, live: probes.get });
   const healer = createHealer({
     ...{ store, clock, log, desk, planner, attempt, nextFix, outcomes, configuration, outage },

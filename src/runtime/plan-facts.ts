@@ -3,9 +3,10 @@
  */
 import { plan } from '../engine/plan.ts';
 import { RetryableError } from '../errors.ts';
-import type { Configuration, Incident, Intervention, Plan, Remediation, Resource } from '../model.ts';
+import type { Configuration, FailingItem, Incident, Intervention, Plan, Remediation, Resource } from '../model.ts';
 import type { AttemptFilter, Clock, Registries, StoreQueries } from '../ports.ts';
 import type { Dependencies } from './dependencies.ts';
+import { failingOf, itemNow, lockOf, observedBy } from './items.ts';
 import type { LiveProbe } from './live-probe.ts';
 import type { Outage } from './store-watch.ts';
 import type { Switches } from './switches.ts';
@@ -30,6 +31,8 @@ export interface Question {
   readonly live: LiveProbe;
   readonly incident: Incident | undefined;
   readonly byHand: boolean;
+  /** Of a probe of several items: the one to act on. Absent: the first that fails. */
+  readonly item?: FailingItem | undefined;
   /** A person's hand on the target that the probe itself does not see. */
   readonly hand?: Intervention | undefined;
   /** The store is back, and what was kept is being written: may it run when that is done? */
@@ -70,14 +73,14 @@ export function createPlanner({
   blindness,
   freshAfter,
 }: PlannerParts): Planner {
-  function targetOf({ remediation: { name, spec, type, unset, resource }, live }: Question): Omit<Planned, 'plan'> {
-    const observed = observedBy(live, registries);
-    const action = registries.actionTypes[type];
-    const derived = unset.length > 0 ? undefined : action?.resource(spec, name, observed);
-    if (derived === undefined) return { resource: undefined, alsoLocks: [], observed };
+  function targetOf({ remediation, live, item }: Question): Omit<Planned, 'plan'> {
+    const { name, spec, type } = remediation;
+    const observed = observedBy(live, registries, item);
+    const resource = lockOf(remediation, observed, registries);
     // A lock that is written replaces all that would be derived.
-    if (resource !== undefined) return { resource, alsoLocks: [], observed };
-    return { resource: derived, alsoLocks: action?.alsoLocks?.(spec, name, observed) ?? [], observed };
+    if (resource === undefined || remediation.resource !== undefined) return { resource, alsoLocks: [], observed };
+    const alsoLocks = registries.actionTypes[type]?.alsoLocks?.(spec, name, observed) ?? [];
+    return { resource, alsoLocks, observed };
   }
 
   /** Fixes that act on it besides what they are counted under. */
@@ -99,10 +102,11 @@ export function createPlanner({
   /** A stop that an act of ours caused is not a person's. */
   async function interventionOf(
     queries: StoreQueries,
-    { live, hand }: Question,
+    { live, item, hand }: Question,
     { resource, observed }: Omit<Planned, 'plan'>,
   ): Promise<Intervention | undefined> {
-    const seen = live.last?.observation.intervention ?? hand;
+    const own = failingOf(live) ? itemNow(live, item)?.intervention : live.last?.observation.intervention;
+    const seen = own ?? hand;
     if (!seen || resource === undefined) return seen;
     const ours = (await actsOn(queries, resource, observed)).some(
       ({ startedAt = 0, actedAt, endedAt }) =>
@@ -148,9 +152,4 @@ async function countInLimit(
   const count = await queries.countAttempts({ ...onTarget, since });
   const armed = count < limit.count ? undefined : await queries.lastAudit('arm', name);
   return armed && armed.at > since ? queries.countAttempts({ ...onTarget, since: armed.at }) : count;
-}
-
-/** What a probe's newest run observed that can be acted on. */
-export function observedBy({ definition, last }: LiveProbe, { probeTypes }: Registries): Resource | undefined {
-  return last && probeTypes[definition.type]?.resource?.(definition.spec, last.observation.fields);
 }

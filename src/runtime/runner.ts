@@ -16,6 +16,8 @@ export interface RunnerParts {
   readonly log: Log;
   readonly stalls: Pick<StallMonitor, 'since'>;
   readonly heartbeat: ProbeInput['heartbeat'];
+  /** Absent: no other probe runs beside it. */
+  readonly stateOf?: ProbeInput['stateOf'];
   readonly environment: Context['environment'];
   /** Absolute folder of the home: files of definitions are named relative to it. */
   home(): string;
@@ -64,6 +66,7 @@ export function createRunner(parts: RunnerParts): Runner {
       ...(unknown && { unknown }),
       ...(output.turnsAt !== undefined && { turnsAt: output.turnsAt }),
       ...(output.intervention && { intervention: output.intervention }),
+      ...(output.failing && { failing: output.failing }),
     };
   };
 }
@@ -87,7 +90,7 @@ async function runType(
   { deadline, reads }: { readonly deadline: AbortController; readonly reads: ReadonlySet<string> },
   parts: RunnerParts,
 ): Promise<RunOutput> {
-  const { probeTypes, clock, log, heartbeat, environment, onScarce } = parts;
+  const { probeTypes, clock, log, heartbeat, stateOf, environment, onScarce } = parts;
   const timer = setTimeout(
     () => deadline.abort(new DOMException('the deadline has passed', 'TimeoutError')),
     probe.timeoutMs,
@@ -106,6 +109,7 @@ async function runType(
     if (!type) throw new AppError('probe_type_unknown', `no probe type is called ${probe.type}`);
     const input: ProbeInput = {
       ...{ probe: probe.name, reads, folder, heartbeat, evaluate: evaluateCondition, data: join(parts.home(), 'data') },
+      ...(stateOf && { stateOf }),
       ...(probe.module && { module: probe.module }),
       ...(probe.manifest && { manifest: probe.manifest }),
     };

@@ -74,7 +74,7 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     holdUntil: (live, onceBack) => nextFix.holdUntil(live, onceBack),
     onChanged: (probe) => healer.look(probe),
   });
-  const { probes, results, pings, selfWatch, vantage, pipeline, scheduler, targets } = watching;
+  const { probes, results, pings, selfWatch, vantage, pipeline, scheduler, targets, groups } = watching;
   const healing = createHealing({
     ...{ ...parts, store, backlog, desk, watching, configuration, outage, stopping: stopping.signal },
   });
@@ -115,6 +115,8 @@ export function createRuntime(parts: RuntimeParts): Runtime {
   function follow(next: Configuration): void {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
+    groups.set(next.probes.values());
+    groups.set(next.probes.values());
     selfWatch.follow(next.notifiers);
     watchdog.follow(next.settings.watchdog);
     vantage.follow();

@@ -4,7 +4,8 @@
  */
 import type { Intervention } from '../model.ts';
 import type { Clock, Log, Registries } from '../ports.ts';
-import { observedBy, type Question } from './plan-facts.ts';
+import { observedBy } from './items.ts';
+import type { Question } from './plan-facts.ts';
 
 export type TargetHand = (question: Question) => Promise<Intervention | undefined>;
 
@@ -18,12 +19,12 @@ export interface TargetHandParts {
 const TIMEOUT_MS = 5_000;
 
 export function createTargetHand({ registries, clock, log, stopping }: TargetHandParts): TargetHand {
-  return async function handOn({ remediation, live, byHand }) {
+  return async function handOn({ remediation, live, item, byHand }) {
     // What is not configured, or asked for by a person, is planned without it.
     if (byHand || remediation.unset.length > 0) return undefined;
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(TIMEOUT_MS)]);
     const action = registries.actionTypes[remediation.type];
-    const observed = observedBy(live, registries);
+    const observed = observedBy(live, registries, item);
     return action?.intervention?.(remediation.spec, observed, { signal, timeoutMs: TIMEOUT_MS, clock, log });
   };
 }

@@ -5,10 +5,11 @@
 import { withoutPasses } from '../engine/track.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Attempt, Remediation, VerdictKind } from '../model.ts';
-import type { Clock } from '../ports.ts';
+import type { Clock, Registries } from '../ports.ts';
 import type { AttemptJournal } from './attempt-journal.ts';
 import { LEASE_SLACK_MS, type Prolong } from './attempt-lease.ts';
 import type { Lock } from './attempt-locks.ts';
+import { stillFails } from './items.ts';
 import type { LiveProbe } from './live-probe.ts';
 import { pause } from './pause.ts';
 import type { Question } from './plan-facts.ts';
@@ -22,6 +23,7 @@ export type Verification = (acted: Attempt, question: Question, alsoLocked?: rea
 export interface VerificationParts {
   readonly clock: Clock;
   readonly journal: AttemptJournal;
+  readonly registries: Registries;
   runNow(probe: string): Promise<unknown>;
   /** False: the probe was paused or removed meanwhile, and cannot be asked. */
   isWatched(live: LiveProbe): boolean;
@@ -44,7 +46,7 @@ const PROLONG_MS = LEASE_SLACK_MS / 2;
 
 /** Exit 0 proves nothing: only `recover_after` runs that do not fail, after settling and in time, make it healed. */
 export function createVerification(parts: VerificationParts): Verification {
-  const { clock, journal, runNow, isWatched, isBlind, prolong, stopping } = parts;
+  const { clock, journal, registries, runNow, isWatched, isBlind, prolong, stopping } = parts;
 
   return async function verify(acted, { live, remediation }, alsoLocked = []) {
     const now = clock.now();
@@ -102,8 +104,10 @@ export function createVerification(parts: VerificationParts): Verification {
       const stored = await journal.stored(verifying.id);
       if (stored?.state === 'healed') return journal.healed(stored, `${remediation.name} healed it`);
       if (!isWatched(live)) return journal.end(verifying, 'unknown', `${live.definition.name} is not watched any more`);
-      passes = seen === 'pass' ? passes + 1 : 0;
-      const proven = live.state.state !== 'down' && passes >= recoverAfter;
+      // Of several items the one that was acted on has to pass, whatever the others do.
+      const others = seen === 'fail' && stillFails(verifying, live, remediation, registries) === false;
+      passes = seen === 'pass' || others ? passes + 1 : 0;
+      const proven = (live.state.state !== 'down' || others) && passes >= recoverAfter;
       if (proven) return journal.end(verifying, 'healed', `${remediation.name} is verified`);
       const leftMs = until - clock.monotonic();
       await pause(leftMs > 0 ? Math.min(paceOf(live, remediation), leftMs) : MIN_PACE_MS, stopping);

@@ -2,6 +2,7 @@
 import type { Configuration } from '../model.ts';
 import type { RunOnDemand, Store } from '../ports.ts';
 import type { Backlog } from './backlog.ts';
+import { createGroups, type Groups } from './groups.ts';
 import type { IncidentDesk } from './incident-desk.ts';
 import { createOnDemand } from './on-demand.ts';
 import { createPings, type Pings } from './pings.ts';
@@ -24,6 +25,7 @@ export interface Watching {
   readonly pipeline: Pipeline;
   readonly scheduler: Scheduler;
   readonly targets: TargetWatch;
+  readonly groups: Groups;
   /** Probes what `/probe` asks for. */
   readonly onDemand: RunOnDemand;
   /** The HTTP server listens: pings can reach us from now on. */
@@ -61,6 +63,7 @@ export function createWatching(parts: WatchingParts): Watching {
   });
   const run = createRunner({
     ...{ probeTypes, clock, log, stalls: selfWatch.stalls, redact, heartbeat: pings.heartbeat, environment, stopping },
+    stateOf: (probe) => probes.get(probe)?.state.state,
     home: () => configuration().settings.home,
     onScarce: selfWatch.scarce,
   });
@@ -73,10 +76,15 @@ export function createWatching(parts: WatchingParts): Watching {
   });
   const pipeline = createPipeline({
     ...{ clock, log, meter, desk, results, backlog, run, redact, stopping, live: probes.get, all: probes.all },
-    ...{ doubt: vantage.doubt, holdUntil: parts.holdUntil, onChanged: parts.onChanged },
+    ...{ doubt: vantage.doubt, holdUntil: parts.holdUntil },
+    onChanged(probe) {
+      parts.onChanged(probe);
+      groups.changed(probe);
+    },
     wake: (name) => scheduler.wake(name),
   });
   const scheduler = createScheduler({ clock, log, meter, run: pipeline.runNow });
+  const groups = createGroups({ probeTypes, wake: scheduler.wake });
   const targets = createTargetWatch({
     ...{ probeTypes, clock, log },
     wake(probe, why) {
@@ -95,7 +103,7 @@ export function createWatching(parts: WatchingParts): Watching {
   }
 
   return {
-    ...{ probes, results, pings, selfWatch, vantage, pipeline, scheduler, targets, onDemand },
+    ...{ probes, results, pings, selfWatch, vantage, pipeline, scheduler, targets, groups, onDemand },
     listening() {
       listeningSince = clock.now();
     },

@@ -30,6 +30,8 @@ export interface ContainerEvent {
   readonly at: number;
   /** Of a rename. */
   readonly oldName?: string;
+  /** Of the container, and what else the engine tells of the event. */
+  readonly labels: Readonly<Record<string, unknown>>;
 }
 
 const EVENT = z
@@ -38,7 +40,7 @@ const EVENT = z
     timeNano: z.number(),
     Actor: z.object({
       ID: z.string(),
-      Attributes: z.object({ name: z.string().default(''), oldName: z.string().optional() }),
+      Attributes: z.looseObject({ name: z.string().default(''), oldName: z.string().optional() }),
     }),
   })
   .transform(
@@ -48,6 +50,7 @@ const EVENT = z
       // A health event reads `health_status: unhealthy`.
       action: Action.split(':')[0] ?? Action,
       at: timeNano / 1e6,
+      labels: Actor.Attributes,
       ...(Actor.Attributes.oldName !== undefined && { oldName: Actor.Attributes.oldName.replace(/^\//, '') }),
     }),
   );

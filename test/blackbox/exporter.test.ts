@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askProbe, type Exporter, type Series, startExporter } from '../estate/blackbox-exporter.ts';
 import { type BlackboxTargets, startBlackboxTargets } from '../estate/blackbox-targets.ts';
 import { createHome, type Daemon, type Home, startDaemon } from '../estate/daemon.ts';
+import { grpcStatus, type HealthAnswer, startGrpcServer } from '../estate/grpc-server.ts';
+import type { KeyPair } from '../estate/hostile-certificates.ts';
 
 let targets: BlackboxTargets;
 let exporter: Exporter;
@@ -92,6 +94,9 @@ const MODULES = `modules:
   dns_gone: { prober: dns, dns: { query_name: gone.zone.test, query_type: A } }
   dns_gone_ok: { prober: dns, dns: { query_name: gone.zone.test, query_type: A, valid_rcodes: [NXDOMAIN], validate_authority_rrs: { fail_if_none_matches_regexp: ['SOA\\tns\\.zone\\.test\\. root'] } } }
   dns_tls: { prober: dns, dns: { query_name: zone.test, query_type: SOA, transport_protocol: tcp, dns_over_tls: true, tls_config: { ca_file: CA_FILE } } }
+  grpc: { prober: grpc, timeout: 2s, grpc: { service: "" } }
+  grpc_shop: { prober: grpc, timeout: 2s, grpc: { service: shop.Orders } }
+  grpc_tls: { prober: grpc, timeout: 2s, grpc: { tls: true, tls_config: { ca_file: CA_FILE } } }
   icmp: { prober: icmp, timeout: 2s, icmp: { preferred_ip_protocol: ip4 } }
   icmp_large: { prober: icmp, timeout: 2s, icmp: { preferred_ip_protocol: ip4, payload_size: 1000, ttl: 9, dont_fragment: true } }
 `;
@@ -191,6 +196,8 @@ const DIFFERENCES: Readonly<
     ours === 0 &&
     series.startsWith('probe_http_duration_seconds{') &&
     target === 'name.invalid',
+  'end-without-tls': (series, theirs, ours, { target }) =>
+    series === 'probe_ssl_earliest_cert_expiry' && theirs === 0 && ours === undefined && target === 'grpc',
   'chain-unverified': (series, theirs) =>
     series === 'probe_ssl_last_chain_expiry_timestamp_seconds' && theirs !== undefined && theirs < 0,
 };
@@ -220,22 +227,51 @@ function addressOf(target: string, path: string): string {
   return `${SECURED.has(target) && path !== '' ? 'https://' : ''}${address}${path.replace('PORT', port)}`;
 }
 
+/** Both are asked at once. */
+async function compare(module: string, target: string, asked: Asked): Promise<void> {
+  const headers = { 'x-prometheus-scrape-timeout-seconds': '3.5' };
+  const [theirs, ours] = await Promise.all([
+    askProbe(exporter.url, { module, target }, headers),
+    askProbe(daemon.url, { module, target }, headers),
+  ]);
+  expect([theirs.status, ours.status]).toEqual([200, 200]);
+  expect(ours.series.get('probe_success'), ours.text).toBe(theirs.series.get('probe_success'));
+  expect(differences(theirs.series, ours.series, asked)).toEqual([]);
+}
+
 describe.each(PAIRS.map(([module, name, path = '']) => [module, name, path] as const))(
   '%s on %s%s',
   (module, name, path) => {
     test('says what the exporter says', async () => {
       const target = addressOf(name, path);
-      const headers = { 'x-prometheus-scrape-timeout-seconds': '3.5' };
-      const [theirs, ours] = await Promise.all([
-        askProbe(exporter.url, { module, target }, headers),
-        askProbe(daemon.url, { module, target }, headers),
-      ]);
-      expect([theirs.status, ours.status]).toEqual([200, 200]);
-      expect(ours.series.get('probe_success'), ours.text).toBe(theirs.series.get('probe_success'));
-      expect(differences(theirs.series, ours.series, { module, target: name, path })).toEqual([]);
+      await compare(module, target, { module, target: name, path });
     });
   },
 );
+
+describe.each<[string, string, HealthAnswer | undefined]>([
+  ['grpc', 'http', 'SERVING'],
+  ['grpc', 'http', 'NOT_SERVING'],
+  ['grpc', 'http', { code: grpcStatus.UNIMPLEMENTED }],
+  ['grpc_shop', 'http', 'SERVING'],
+  ['grpc_shop', 'http', { code: grpcStatus.NOT_FOUND }],
+  ['grpc', 'http', undefined],
+  ['grpc_tls', 'https', 'SERVING'],
+  ['grpc_tls', 'https', 'NOT_SERVING'],
+  ['grpc_tls', 'http', 'SERVING'],
+])('%s over %s, answered %o', (module, scheme, answer) => {
+  test('says what the exporter says', async () => {
+    const keys = scheme === 'https' ? { keys: await keysOf(targets.authority.folder) } : {};
+    const server = answer && (await startGrpcServer(() => answer, keys));
+    const target = server ? `127.0.0.1:${server.port}` : (targets.at['refused'] ?? '');
+    await compare(module, target, { module, target: 'grpc', path: '' });
+  });
+});
+
+async function keysOf(folder: string): Promise<KeyPair> {
+  const read = (file: string) => readFileSync(join(folder, file), 'utf8');
+  return { cert: read('good.pem'), key: read('good.key') };
+}
 
 test('every difference exists, and has its reason in the documentation', () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/blackbox.md'), 'utf8');

@@ -18,6 +18,7 @@ const world = {
   cacheControl: 'max-age=60',
   deploys: 0,
   switches: true,
+  believed: true,
 };
 const objects = new Map<string, string>();
 const server = createServer((request, response) => void answer(request, response));
@@ -41,6 +42,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
   const mayEnter = request.headers.authorization === `Bearer ${KEY}`;
   if (path === '/api/v1/health') return void json({ status: world.backend });
+  if (path === '/api/v1/auth/login') return void json(await signIn(request));
+  if (path === '/api/v1/auth/me') return void json({}, mayEnter && world.believed ? 200 : 401);
   if (path.startsWith('/api/v1/')) return void json({ detail: 'Not authenticated' }, 401);
   if (path.startsWith('/storage/')) return void (mayEnter ? await store(request, response) : json({}, 403));
   if (path.startsWith('/api/dashboards/')) return void json({ dashboard: { panels: [{}] } }, mayEnter ? 200 : 401);
@@ -55,6 +58,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (path === '/v1/services/srv-1/deploys/dep-1') return void json({ status: 'live' });
   if (path === '/page') return void response.end('<html>Welcome, roofers</html>');
   json(path === '/api/health' ? { database: 'ok' } : {}, path === '/api/health' ? 200 : 404);
+}
+
+async function signIn(request: IncomingMessage): Promise<object> {
+  const { email, password } = JSON.parse(await readBody(request)) as Record<string, string>;
+  return email === 'check@example.com' && password === KEY ? { access_token: KEY } : {};
 }
 
 async function store(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -85,16 +93,19 @@ it('applications, storage and edge are up as they should be, and each fault is t
     ...{ RENDER_DEPLOY_HOOK_URL: `${url}/hook`, RENDER_SERVICE_ID: 'srv-1' },
     ...{ RENDER_API_URL: url, RENDER_API_KEY: KEY },
     ...{ MYROOFGENIUS_URL: `${url}/page`, MYROOFGENIUS_TEXT: 'roofers' },
+    ...{ SESSION_CHECK_USER: 'check@example.com', SESSION_CHECK_PASSWORD: KEY },
     ...{ SUPABASE_URL: url, SUPABASE_KEY: KEY, STORAGE_BUCKET: 'checks', CDN_URL: `${url}/asset.js` },
     ...{ GRAFANA_URL: url, GRAFANA_TOKEN: KEY, GRAFANA_DASHBOARD_UID: 'estate' },
   });
   const { daemon } = estate;
-  const pages = ['myroofgenius', 'storage', 'cdn', 'grafana-health', 'grafana-dashboard'];
+  const pages = ['session', 'myroofgenius', 'storage', 'cdn', 'grafana-health', 'grafana-dashboard'];
   const routes = [...ROUTES, 'websocket'].map((route) => `backend-${route}`);
   await untilAllUp(daemon, ['backend-api', ...routes, ...pages]);
 
   world.storageLoses = true;
   expect((await untilStory(daemon, 'storage', 'open', () => true)).cause).toContain('step 2 (read)');
+  world.believed = false;
+  expect((await untilStory(daemon, 'session', 'open', () => true)).cause).toContain('step 2 (use it)');
   world.switches = false;
   expect((await untilStory(daemon, 'backend-websocket', 'open', () => true)).cause).toContain('it answered 503');
   world.cacheControl = 'no-store';

@@ -124,6 +124,7 @@ export interface SeenStory extends SeenIncident {
   readonly timeline: readonly { readonly kind: string; readonly text: string; readonly actor: string }[];
   readonly attempts: readonly {
     readonly remediation: string;
+    readonly resource: string;
     readonly state: string;
     readonly refusal?: string;
     readonly requested_by: string;

@@ -20,6 +20,8 @@ const BOOT_MS = 60_000;
 export interface Systemd {
   /** A program in there, as root; resolves to its trimmed standard output. */
   run(...argv: string[]): Promise<string>;
+  /** What stands before a program of this machine to run it in there. */
+  enter(): Promise<readonly string[]>;
   /** Powers it off. */
   stop(): Promise<void>;
 }
@@ -42,10 +44,12 @@ export async function bootSystemd({ binds }: { readonly binds: Readonly<Record<s
       console = (console + chunk.toString()).slice(-4_096);
     });
   }
+  const enter = async () => ['nsenter', '--target', await leaderOf(container), '--all'];
   const systemd: Systemd = {
+    enter,
     run: async (...argv) => {
-      const leader = await leaderOf(container);
-      const { stdout } = await runFile('nsenter', ['--target', leader, '--all', ...argv]);
+      const [program = '', ...words] = await enter();
+      const { stdout } = await runFile(program, [...words, ...argv]);
       return stdout.trim();
     },
     stop: () => powerOff(container),
@@ -93,7 +97,8 @@ async function rootFileSystem(): Promise<string> {
   if (sources === undefined) throw new Error(`none of ${SOURCES.join(', ')} names Debian's package sources`);
   try {
     await runFile('mmdebstrap', ['--variant=minbase', `--include=${PACKAGES}`, 'bookworm', unfinished, sources]);
-    await rename(unfinished, root);
+    // Another test file may have made it meanwhile.
+    if (!existsSync(root)) await rename(unfinished, root);
     return root;
   } finally {
     await rm(unfinished, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** Pages in a real Chromium: those that behave, and those that do not. */
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
@@ -23,14 +23,19 @@ const browser = createBrowserProbeType();
 const sandbox = process.getuid?.() !== 0;
 
 let data: string;
+/** All that a run puts anywhere is below it, and so is the working folder of all that it starts. */
+let temporary: string;
 let running: RunningBrowser;
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), 'browser-data-'));
+  temporary = await mkdtemp(join(tmpdir(), 'browser-test-'));
+  process.env['TMPDIR'] = temporary;
+  data = await mkdtemp(join(temporary, 'data-'));
   running = await startBrowser();
 }, 60_000);
 afterAll(async () => {
   await running.stop();
-  await rm(data, { recursive: true });
+  delete process.env['TMPDIR'];
+  await rm(temporary, { recursive: true });
 });
 
 interface RunningBrowser {
@@ -102,25 +107,23 @@ async function serve(body: string | RequestListener): Promise<string> {
   return `http://127.0.0.1:${(await serveHttp(listener)).port}`;
 }
 
-/** Ours, and everything below them. */
-function browsers(): string[] {
+/** What our runs have started and is not gone. */
+function processes(): string[] {
   return readdirSync('/proc').filter((pid) => {
     try {
-      return (
-        /^\d+$/.test(pid) && /brainstem-browser-|browser-worker\.js/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
-      );
+      return readlinkSync(`/proc/${pid}/cwd`).startsWith(join(temporary, 'brainstem-browser-'));
     } catch {
       return false;
     }
   });
 }
 
-const folders = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('brainstem-browser-'));
+const folders = async () => (await readdir(temporary)).filter((name) => name.startsWith('brainstem-browser-'));
 
 /** The kernel needs a moment to take away what was killed. */
 async function nothingLeft(): Promise<void> {
-  for (let round = 0; round < 50 && browsers().length > 0; round += 1) await sleep(100);
-  expect(browsers()).toEqual([]);
+  for (let round = 0; round < 50 && processes().length > 0; round += 1) await sleep(100);
+  expect(processes()).toEqual([]);
   expect(await folders()).toEqual([]);
 }
 
@@ -301,7 +304,7 @@ describe('our own trouble', () => {
     await sleep(200);
     const hasty = visit({ url: slow }, { timeoutMs: 500, type });
     const patient = visit({ url: await serve(page('after')) }, { timeoutMs: 60_000, type, launch: true });
-    await expect(hasty).rejects.toMatchObject({ code: 'browser_busy' });
+    await expect(hasty).rejects.toMatchObject({ code: 'out_of_resources' });
     expect((await first).reason).toBe('timeout');
     const output = await patient;
     expect(output).toMatchObject({ reason: 'ok', fields: { text: 'after' } });

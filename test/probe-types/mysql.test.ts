@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
@@ -7,7 +7,7 @@ import type { ProbeOutput } from '../../src/ports.ts';
 import { mysql } from '../../src/probe-types/mysql.ts';
 import { isReading } from '../../src/probe-types/mysql-reading.ts';
 import { loadDriver } from '../../src/probe-types/mysql-session.ts';
-import { createAuthority } from '../estate/hostile-certificates.ts';
+import { type Authority, createAuthority } from '../estate/hostile-certificates.ts';
 import { closedPort, probe, type RunOptions, serveRaw, sleep } from '../estate/hostile-network.ts';
 import { leavesNothing } from '../estate/leaks.ts';
 import { type MariadbServer, startMariadb } from '../estate/mariadb.ts';
@@ -58,7 +58,7 @@ describe('the figures', () => {
       role: 'primary',
       ip: '127.0.0.1',
     });
-    expect(fields['uptime_s']).toBeGreaterThan(0);
+    expect(fields['uptime_s']).toBeGreaterThanOrEqual(0);
     expect(fields['queries']).toBeGreaterThan(0);
     expect(fields).not.toHaveProperty('rows');
   });
@@ -228,31 +228,6 @@ describe('what goes wrong has a reason', () => {
     });
   });
 
-  test('a full server', async () => {
-    const full = await serve(['--max-connections=10', '--extra-max-connections=1']);
-    const clients: Socket[] = [];
-    onTestFinished(() => {
-      for (const client of clients) client.destroy();
-    });
-    for (let index = 0; index < 12; index += 1) clients.push(connect(full.port, '127.0.0.1').on('error', () => {}));
-    await until(async () => (await ask({ url: full.url() })).reason === 'saturated');
-    expect((await ask({ url: full.url() })).error).toMatch(/1040/);
-    for (const client of clients.splice(0)) client.destroy();
-    await until(async () => (await ask({ url: full.url() })).reason === 'ok');
-  });
-
-  test('a server that stands still, is killed, and comes back', async () => {
-    const still = await serve([]);
-    still.pause();
-    expect(await ask({ url: still.url() }, { timeoutMs: 400 })).toMatchObject({ reason: 'timeout' });
-    still.resume();
-    await until(async () => (await ask({ url: still.url() })).reason === 'ok');
-    await still.kill();
-    expect(await ask({ url: still.url() })).toMatchObject({ reason: 'connect_refused' });
-    await still.start();
-    expect(await ask({ url: still.url() })).toMatchObject({ reason: 'ok' });
-  });
-
   test('an unknown host, a closed port', async () => {
     expect(await ask({ url: 'mysql://u@db.invalid' })).toMatchObject({ reason: 'dns' });
     expect(await ask({ url: `mysql://u@127.0.0.1:${await closedPort()}` })).toMatchObject({
@@ -282,26 +257,58 @@ test('an answer in single bytes is whole', async () => {
   expect(output).toMatchObject({ reason: 'ok', fields: { value: 'grüß', row_count: 2 } });
 });
 
-test('over TLS the certificate is seen and judged', async () => {
-  const authority = await createAuthority();
-  onTestFinished(() => authority.remove());
-  const { cert, key } = await authority.issue('db', { names: 'IP:127.0.0.1', days: 30 });
-  const files = { cert: join(authority.folder, 'db.crt'), key: join(authority.folder, 'db-key.pem') };
-  await writeFile(files.cert, cert);
-  await writeFile(files.key, key);
-  const secured = await serve([`--ssl-cert=${files.cert}`, `--ssl-key=${files.key}`]);
-  await secured.sql(`create user safe@'127.0.0.1' identified by '${PASSWORD}' require ssl`);
-  const url = secured.url('', `safe:${PASSWORD}`);
-  const fields = { tls: { version: 'TLS 1.3' }, certificate: { subject: 'CN=db,O=Test' } };
-  const query = 'select 1';
-  expect(await ask({ url, query })).toMatchObject({ reason: 'ok', fields: { ...fields, value: 1 } });
-  expect(await ask({ url: `${url}?ssl-mode=REQUIRED` })).toMatchObject({ reason: 'ok', fields });
-  expect(await ask({ url, tls: { ca: authority.cert } })).toMatchObject({ reason: 'ok', fields });
-  expect(await ask({ url: `${url}?ssl-mode=VERIFY_IDENTITY` })).toMatchObject({ reason: 'tls', fields });
-  expect(await ask({ url: `${url}?ssl-mode=disabled` })).toMatchObject({ reason: 'auth' });
-  expect(await ask({ url: `${server.url()}?ssl-mode=REQUIRED` })).toMatchObject({
-    reason: 'tls',
-    error: 'the server does not offer TLS',
+describe('a server with TLS and room for ten', () => {
+  let authority: Authority;
+  let own: MariadbServer;
+  beforeAll(async () => {
+    authority = await createAuthority();
+    const { cert, key } = await authority.issue('db', { names: 'IP:127.0.0.1', days: 30 });
+    const files = { cert: join(authority.folder, 'db.crt'), key: join(authority.folder, 'db-key.pem') };
+    await writeFile(files.cert, cert);
+    await writeFile(files.key, key);
+    own = await startMariadb([`--ssl-cert=${files.cert}`, `--ssl-key=${files.key}`, '--max-connections=10']);
+  });
+  afterAll(async () => {
+    await own.stop();
+    await authority.remove();
+  });
+
+  test('shows its certificate, judged', async () => {
+    await own.sql(`create user safe@'127.0.0.1' identified by '${PASSWORD}' require ssl`);
+    const url = own.url('', `safe:${PASSWORD}`);
+    const fields = { tls: { version: 'TLS 1.3' }, certificate: { subject: 'CN=db,O=Test' } };
+    const query = 'select 1';
+    expect(await ask({ url, query })).toMatchObject({ reason: 'ok', fields: { ...fields, value: 1 } });
+    expect(await ask({ url: `${url}?ssl-mode=REQUIRED` })).toMatchObject({ reason: 'ok', fields });
+    expect(await ask({ url, tls: { ca: authority.cert } })).toMatchObject({ reason: 'ok', fields });
+    expect(await ask({ url: `${url}?ssl-mode=VERIFY_IDENTITY` })).toMatchObject({ reason: 'tls', fields });
+    expect(await ask({ url: `${url}?ssl-mode=disabled` })).toMatchObject({ reason: 'auth' });
+    expect(await ask({ url: `${server.url()}?ssl-mode=REQUIRED` })).toMatchObject({
+      reason: 'tls',
+      error: 'the server does not offer TLS',
+    });
+  });
+
+  test('is saturated when it is full', async () => {
+    const clients = Array.from({ length: 12 }, () => connect(own.port, '127.0.0.1').on('error', () => {}));
+    onTestFinished(() => {
+      for (const client of clients) client.destroy();
+    });
+    await until(async () => (await ask({ url: own.url() })).reason === 'saturated');
+    expect((await ask({ url: own.url() })).error).toMatch(/1040/);
+    for (const client of clients.splice(0)) client.destroy();
+    await until(async () => (await ask({ url: own.url() })).reason === 'ok');
+  });
+
+  test('stands still, is killed, and comes back', async () => {
+    own.pause();
+    expect(await ask({ url: own.url() }, { timeoutMs: 400 })).toMatchObject({ reason: 'timeout' });
+    own.resume();
+    await until(async () => (await ask({ url: own.url() })).reason === 'ok');
+    await own.kill();
+    expect(await ask({ url: own.url() })).toMatchObject({ reason: 'connect_refused' });
+    await own.start();
+    expect(await ask({ url: own.url() })).toMatchObject({ reason: 'ok' });
   });
 });
 

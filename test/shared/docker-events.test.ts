@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type ContainerEvent, EventMemory } from '../../src/shared/docker-events.ts';
 
 const STARTED_AT = 1_000;
-const event = (action: string, at: number): ContainerEvent => ({ id: 'c1', name: 'web', action, at });
+const event = (action: string, at: number): ContainerEvent => ({ id: 'c1', name: 'web', action, at, labels: {} });
 
 function memoryOf(...events: readonly ContainerEvent[]): EventMemory {
   const memory = new EventMemory();

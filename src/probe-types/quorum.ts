@@ -1,0 +1,97 @@
+/** Probe type `quorum`: several other probes as one, by the states that they are in. It runs none of them. */
+import { z } from 'zod';
+import { AppError, RetryableError } from '../errors.ts';
+import type { FieldDeclarations, StateName } from '../model.ts';
+import type { ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
+
+const quorumSpec = z
+  .strictObject({
+    probes: z
+      .array(z.string().min(1))
+      .min(1)
+      .max(1_000)
+      .describe('Names of other probes; one with `each` stands for all of its items'),
+    at_least: z.number().int().min(1).optional().describe('How many must be up. Default: all'),
+    share: z
+      .number()
+      .gt(0)
+      .max(1)
+      .optional()
+      .describe('Instead of at_least: which share of them must be up, such as 0.5'),
+  })
+  .refine(({ at_least, share }) => at_least === undefined || share === undefined, 'takes at_least or share, not both');
+type QuorumSpec = z.output<typeof quorumSpec>;
+
+const fields: FieldDeclarations = {
+  up: { type: 'double', summary: 'how many are up or degraded' },
+  total: { type: 'double', summary: 'how many count: without those that are paused, unconfigured or in maintenance' },
+  down: { type: 'list', summary: 'names of those that are down, the first 100' },
+  unknown: { type: 'double', summary: 'how many have not been judged yet, or cannot tell' },
+};
+
+const MAX_NAMES = 100;
+
+export const quorum: ProbeType<typeof quorumSpec> = {
+  name: 'quorum',
+  summary: 'Several other probes as one: how many of them are up',
+  spec: quorumSpec,
+  mainOption: 'probes',
+  example: `- name: web-1
+  tcp: { host: 127.0.0.1, port: 8081 }
+- name: web-2
+  tcp: { host: 127.0.0.1, port: 8082 }
+- name: web
+  quorum: { probes: [web-1, web-2], at_least: 1 }
+  warn:
+    - up == total
+`,
+  fields,
+  families: [],
+  // What it reads is debounced already.
+  defaults: { failAfter: 1, recoverAfter: 1 },
+  members: {
+    option: 'probes',
+    of: ({ probes }) => probes,
+    replace: (spec, probes) => ({ ...spec, probes: [...probes] }),
+  },
+  target: ({ probes }) => (probes.length > 3 ? `${probes.length} probes` : probes.join(', ')),
+  run: async (spec, input) => judge(spec, statesOf(spec, input)),
+};
+
+interface Member {
+  readonly name: string;
+  readonly state: StateName | undefined;
+}
+
+function statesOf({ probes }: QuorumSpec, { stateOf }: ProbeInput): readonly Member[] {
+  if (!stateOf)
+    throw new AppError('quorum_needs_daemon', 'the daemon has the states of probes: ask `brainstem status`');
+  return probes.map((name) => ({ name, state: stateOf(name) }));
+}
+
+/** Decided as soon as those that are not known cannot change it. Errors: RetryableError while they can. */
+function judge(spec: QuorumSpec, members: readonly Member[]): ProbeOutput {
+  const named = (...states: StateName[]) =>
+    members.filter(({ state }) => state !== undefined && states.includes(state));
+  const up = named('up', 'degraded').length;
+  const down = named('down').map(({ name }) => name);
+  const unknown = named('unknown').length;
+  const total = up + down.length + unknown;
+  if (total === 0) throw new RetryableError('quorum_undecided', 'none of its probes is watched');
+  const wanted = wantedOf(spec, total);
+  const seen = { up, total, down: down.slice(0, MAX_NAMES), unknown };
+  if (up >= wanted) return { reason: 'ok', fields: seen };
+  if (up + unknown >= wanted) throw new RetryableError('quorum_undecided', `${unknown} of its probes cannot tell yet`);
+  const error = `${up} of ${total} up, ${wanted} wanted; down: ${namesOf(down)}`;
+  return { reason: 'unhealthy', fields: seen, error };
+}
+
+/** Never more than there are: pausing one does not break the whole. */
+function wantedOf({ at_least, share }: QuorumSpec, total: number): number {
+  return Math.min(total, at_least ?? Math.ceil((share ?? 1) * total));
+}
+
+function namesOf(names: readonly string[]): string {
+  const rest = names.length > 10 ? ` and ${names.length - 10} more` : '';
+  return `${names.slice(0, 10).join(', ')}${rest}`;
+}
