@@ -6,7 +6,7 @@ import { makeScriptsExecutable, ownFiles } from '../test/estate/own-estate.ts';
 export const PACE = { everyMs: 3_000, retryEveryMs: 1_000, timeoutMs: 2_000 };
 
 const DEFAULTS = `
-defaults: { every: ${PACE.everyMs}ms, retry_every: ${PACE.retryEveryMs}ms, timeout: ${PACE.timeoutMs}ms }
+defaults: { every: ${PACE.everyMs}ms, timeout: ${PACE.timeoutMs}ms }
 `;
 
 export async function writeHome(environment: Readonly<Record<string, string>>): Promise<Home> {
@@ -26,6 +26,7 @@ export async function writeHome(environment: Readonly<Record<string, string>>): 
 function retimed(text: string): string {
   return text
     .replaceAll(/(?<!retry_)every: \w+/g, `every: ${PACE.everyMs}ms`)
+    .replace(/^defaults: \{ (?!.*retry_every)/m, 'defaults: { retry_every: 1s, ')
     .replaceAll(/retry_every: \w+/g, `retry_every: ${PACE.retryEveryMs}ms`)
     .replaceAll(/\btimeout: \w+/g, `timeout: ${PACE.timeoutMs}ms`);
 }

@@ -40,7 +40,7 @@ async function start({ engine, folder: home }: Ground): Promise<Backend> {
     environment: given({
       ...{ BACKEND_CONTAINER: server.container, BACKEND_URL: url, BACKEND_VERSION },
       ...{ BACKEND_WEBSOCKET_URL: `${url.replace('http', 'ws')}/ws`, BACKEND_WEBSOCKET_AUTHORIZATION: 'Bearer any' },
-      ...{ SESSION_CHECK_USER: 'check@example.com', SESSION_CHECK_PASSWORD: 'any' },
+      ...{ SESSION_CHECK_USER: 'check@example.com', SESSION_CHECK_PASSWORD: 'any-password-will-do' },
     }),
     stop: () => server.stop(),
   };

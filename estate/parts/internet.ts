@@ -47,8 +47,8 @@ async function start(): Promise<Internet> {
   const everything: readonly Answers[] = [
     providersAnswer(tokens, fails),
     pagesAnswer(fails),
-    platformsAnswer(fails, jwt.keys),
     createStorage(fails),
+    platformsAnswer(fails, jwt.keys),
   ];
   const server = createServer((request, response) => {
     answer(everything, request, response).catch(() => response.destroy());
@@ -74,9 +74,10 @@ function send(response: ServerResponse, value: unknown, status = 200): true {
   return true;
 }
 
-/** What ends in the contracts on a fixed day ends far from now here. */
-const LATER: Readonly<Record<string, () => Partial<FakeAnswer>>> = {
+/** What has ended, or is nearly used up, in the contracts is as it should be here. */
+const BETTER: Readonly<Record<string, () => Partial<FakeAnswer>>> = {
   github: () => ({ headers: { 'x-oauth-scopes': 'repo', 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '4987' } }),
+  elevenlabs: () => ({ body: { user_id: 'u', subscription: { character_count: 100, character_limit: 1_000 } } }),
   vercel: () => ({
     body: { token: { id: 't', name: 'deploys', scopes: [{ type: 'team' }], expiresAt: Date.now() + 90 * DAY_MS } },
   }),
@@ -88,7 +89,7 @@ function providersAnswer(tokens: Tokens, fails: (fault: string) => boolean): Ans
     const contract = contracts[name ?? ''];
     if (name === undefined || contract === undefined) return false;
     const isRight = await asksRightly(request, contract, tokens[name] ?? '');
-    const good: FakeAnswer = { ...contract.good, ...LATER[name]?.() };
+    const good: FakeAnswer = { ...contract.good, ...BETTER[name]?.() };
     const { status, headers = {}, body } = fails(name) || !isRight ? (contract.refused[0] ?? good) : good;
     const isText = typeof body === 'string';
     response.writeHead(status, { 'content-type': isText ? 'text/html' : 'application/json', ...headers });

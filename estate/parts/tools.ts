@@ -46,7 +46,7 @@ async function start({ engine, folder: home }: Ground): Promise<Tools> {
     hideDashboard: (hidden) => (hidden ? rename(dashboard, `${dashboard}.gone`) : rename(`${dashboard}.gone`, dashboard)),
     environment: given({
       ...{ GRAFANA_CONTAINER: grafana.server.container, GRAFANA_URL: grafana.url },
-      ...{ GRAFANA_TOKEN: 'any', GRAFANA_DASHBOARD_UID: 'estate' },
+      ...{ GRAFANA_TOKEN: 'any-token-will-do', GRAFANA_DASHBOARD_UID: 'estate' },
       ...{ PORTAINER_CONTAINER: portainer.server.container, PORTAINER_URL: portainer.url },
       ...{ PGADMIN_CONTAINER: pgadmin.server.container, PGADMIN_URL: pgadmin.url },
     }),
