@@ -19,7 +19,15 @@ export interface Break {
 const AGENTS = ['agents-registry', 'agents-heartbeats', 'agents-pathways', 'agents-memory'];
 const IN_POSTGRES = [
   ...['postgres-pool', 'postgres-idle-transactions', 'postgres-long-queries', 'postgres-replication', 'postgres-size'],
-  ...['postgres-customers', 'postgres-jobs', 'postgres-estimates', 'postgres-invoices', ...AGENTS, 'vault', 'vault-log'],
+  ...[
+    'postgres-customers',
+    'postgres-jobs',
+    'postgres-estimates',
+    'postgres-invoices',
+    ...AGENTS,
+    'vault',
+    'vault-log',
+  ],
 ];
 const IN_REDIS = ['redis-memory', 'redis-clients', 'redis-replication'];
 const ROUTES = [
@@ -30,7 +38,7 @@ export const BREAKS: Readonly<Record<string, Break>> = {
   'redis-killed': {
     summary: 'the process in Redis’s container is killed',
     part: 'redis',
-    red: { redis: 'unhealthy' },
+    red: { redis: 'exit_code' },
     children: ['redis-ping', 'redis-server', ...IN_REDIS],
     does: ({ redis }) => redis.server.kill(),
     mends: ({ redis }) => redis.server.start(),
@@ -47,13 +55,13 @@ export const BREAKS: Readonly<Record<string, Break>> = {
     summary: 'Redis is at its memory limit',
     part: 'redis',
     red: { 'redis-memory': 'condition' },
-    does: ({ redis }) => redis.cli('CONFIG', 'SET', 'maxmemory', '1mb'),
+    does: ({ redis }) => redis.fill(),
     mends: ({ redis }) => redis.cli('CONFIG', 'SET', 'maxmemory', '64mb'),
   },
   'postgres-killed': {
     summary: 'the process in PostgreSQL’s container is killed',
     part: 'postgres',
-    red: { postgres: 'unhealthy' },
+    red: { postgres: 'exit_code' },
     children: ['postgres-port', 'postgres-server', ...IN_POSTGRES],
     does: ({ postgres }) => postgres.server.kill(),
     mends: ({ postgres }) => postgres.server.start(),
@@ -190,7 +198,7 @@ export const BREAKS: Readonly<Record<string, Break>> = {
   'domain-lost': {
     summary: 'the name of Task OS is gone',
     part: 'names',
-    red: { 'task-os-dns': 'dns' },
+    red: { 'task-os-dns': 'condition' },
     does: ({ names }) => names.forget('task-os.test'),
     mends: ({ names }) => names.mend(),
   },
@@ -211,7 +219,7 @@ export const BREAKS: Readonly<Record<string, Break>> = {
   'grafana-killed': {
     summary: 'the process in Grafana’s container is killed',
     part: 'tools',
-    red: { grafana: 'unhealthy' },
+    red: { grafana: 'exit_code' },
     children: ['grafana-health', 'grafana-dashboard'],
     does: ({ tools }) => tools.grafana.kill(),
     mends: ({ tools }) => tools.grafana.start(),

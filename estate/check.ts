@@ -116,7 +116,9 @@ async function untilChildren(
 ): Promise<void> {
   const deadline = performance.now() + allowedMs;
   const orphans = async () => {
-    const roots = new Set((await Promise.all(Object.keys(red).map((name) => openOf(daemon, name)))).map((one) => one?.id));
+    const roots = new Set(
+      (await Promise.all(Object.keys(red).map((name) => openOf(daemon, name)))).map((one) => one?.id),
+    );
     const open = await Promise.all(children.map(async (name) => [name, await openOf(daemon, name)] as const));
     const family = new Set([...roots, ...open.map(([, incident]) => incident?.id)]);
     return open.flatMap(([name, incident]) =>

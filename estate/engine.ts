@@ -2,10 +2,11 @@
  * Where the servers of the estate run: each in a container of a Docker engine of the estate's own, with the programs of this
  * machine inside of it, or as a child of ours where no engine can be started.
  */
+
+import { execFile } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Dockerd, dockerAvailable, startDockerd } from '../test/estate/dockerd.ts';
 import { serverProcess } from '../test/estate/server-process.ts';
@@ -78,7 +79,8 @@ export async function startEngine(folder: string): Promise<Engine> {
 /** An empty root with the links of a merged /usr: everything in it comes from this machine, read-only. */
 async function importImage(docker: Dockerd, folder: string): Promise<void> {
   const root = join(folder, 'image');
-  for (const name of ['usr', 'etc', 'tmp', 'run', 'var/tmp', 'root']) await mkdir(join(root, name), { recursive: true });
+  for (const name of ['usr', 'etc', 'tmp', 'run', 'var/tmp', 'root'])
+    await mkdir(join(root, name), { recursive: true });
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) await symlink(`usr/${name}`, join(root, name));
   await runFile('tar', ['-C', root, '-cf', join(folder, 'image.tar'), '.']);
   await docker.run('import', join(folder, 'image.tar'), IMAGE);

@@ -1,6 +1,7 @@
 /** The estate in miniature: an engine, the parts, and the daemon that watches them. Everything ends in reverse order. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+
 import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Daemon, freePort, type Home, startDaemon } from '../test/estate/daemon.ts';

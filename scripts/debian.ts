@@ -170,18 +170,15 @@ export function missingParts(): readonly Part[] {
 
 /** One `apt-get install` of everything that is missing; nothing when all is there, or when we may not. */
 export function installParts(): void {
-  const missing = missingParts();
-  if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
-  console.log(`installing ${missing.map((part) => part.package).join(' ')}`);
+  installPackages(missingParts().map((part) => part.package));
+}
+
+/** One `apt-get install`; nothing without names, or when we may not. */
+export function installPackages(names: readonly string[]): void {
+  if (names.length === 0 || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
+  console.log(`installing ${names.join(' ')}`);
   apt(['update']);
-  apt([
-    'install',
-    '-y',
-    '--no-install-recommends',
-    '-o',
-    'DPkg::Lock::Timeout=300',
-    ...missing.map((part) => part.package),
-  ]);
+  apt(['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...names]);
 }
 
 function apt(args: readonly string[]): void {

@@ -14,7 +14,16 @@ import { BACKEND_VERSION } from './backend.ts';
 const DAY_MS = 86_400_000;
 
 /** A provider by its name, or one of these. */
-export type InternetFault = 'myroofgenius' | 'weathercraft' | 'task-os' | 'cdn' | 'storage' | 'run' | 'image' | 'deploy' | (string & {});
+export type InternetFault =
+  | 'myroofgenius'
+  | 'weathercraft'
+  | 'task-os'
+  | 'cdn'
+  | 'storage'
+  | 'run'
+  | 'image'
+  | 'deploy'
+  | (string & {});
 
 export interface Internet extends StartedPart {
   /** What is wrong from now on; none mends it. */
@@ -76,7 +85,9 @@ function send(response: ServerResponse, value: unknown, status = 200): true {
 
 /** What has ended, or is nearly used up, in the contracts is as it should be here. */
 const BETTER: Readonly<Record<string, () => Partial<FakeAnswer>>> = {
-  github: () => ({ headers: { 'x-oauth-scopes': 'repo', 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '4987' } }),
+  github: () => ({
+    headers: { 'x-oauth-scopes': 'repo', 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '4987' },
+  }),
   elevenlabs: () => ({ body: { user_id: 'u', subscription: { character_count: 100, character_limit: 1_000 } } }),
   vercel: () => ({
     body: { token: { id: 't', name: 'deploys', scopes: [{ type: 'team' }], expiresAt: Date.now() + 90 * DAY_MS } },
@@ -172,7 +183,11 @@ function createStorage(fails: (fault: string) => boolean): Answers {
 
 async function createJwt() {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
-  const token = await new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid: 'estate' }).setIssuedAt().setExpirationTime('24h').sign(privateKey);
+  const token = await new SignJWT({})
+    .setProtectedHeader({ alg: 'ES256', kid: 'estate' })
+    .setIssuedAt()
+    .setExpirationTime('24h')
+    .sign(privateKey);
   return { token, keys: { keys: [{ ...(await exportJWK(publicKey)), kid: 'estate', alg: 'ES256', use: 'sig' }] } };
 }
 

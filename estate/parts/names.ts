@@ -2,8 +2,9 @@
  * A name server with the domains of the estate, and a TLS server for each of them, with certificates of several ages. The daemon runs
  * with a file of hosts of its own, in a mount namespace, so that it finds them where it looks: at port 443.
  */
-import { writeFile } from 'node:fs/promises';
+
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
 import { freePort } from '../../test/estate/daemon.ts';
@@ -76,7 +77,10 @@ async function listenSomewhere(server: Server, first: number): Promise<string> {
   for (let last = first; last < first + 20; last += 1) {
     const address = `127.0.9.${last}`;
     server.listen(443, address);
-    const isFree = await Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)]);
+    const isFree = await Promise.race([
+      once(server, 'listening').then(() => true),
+      once(server, 'error').then(() => false),
+    ]);
     if (isFree) return address;
   }
   throw new Error(`port 443 is taken at 127.0.9.${first} and beyond`);
@@ -114,7 +118,12 @@ function nameServer(port: number, forgotten: readonly string[]) {
 
 export const names: Part<Names> = {
   summary: 'A name server, and four domains with certificates of several ages',
-  needs: { 'dnsmasq-base': '/usr/sbin/dnsmasq', faketime: '/usr/bin/faketime', openssl: '/usr/bin/openssl', 'iputils-ping': '/usr/bin/ping' },
+  needs: {
+    'dnsmasq-base': '/usr/sbin/dnsmasq',
+    faketime: '/usr/bin/faketime',
+    openssl: '/usr/bin/openssl',
+    'iputils-ping': '/usr/bin/ping',
+  },
   hindrance: () => (process.getuid?.() === 0 ? undefined : 'port 443 and a mount namespace need root'),
   start,
 };

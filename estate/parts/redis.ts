@@ -12,6 +12,8 @@ export interface Redis extends StartedPart {
   readonly port: number;
   /** Runs a command with redis-cli and resolves to its output. */
   cli(...command: string[]): Promise<string>;
+  /** Its limit becomes what it uses. */
+  fill(): Promise<void>;
 }
 
 async function start({ engine }: Ground): Promise<Redis> {
@@ -28,6 +30,10 @@ async function start({ engine }: Ground): Promise<Redis> {
   });
   return {
     ...{ server, port, cli },
+    async fill() {
+      const used = /used_memory:(\d+)/.exec(await cli('INFO', 'memory'))?.[1] ?? '';
+      await cli('CONFIG', 'SET', 'maxmemory', used);
+    },
     environment: given({
       ...{ REDIS_CONTAINER: server.container, REDIS_HOST: '127.0.0.1', REDIS_PORT: String(port) },
       REDIS_URL: `redis://127.0.0.1:${port}/0`,

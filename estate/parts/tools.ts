@@ -43,7 +43,8 @@ async function start({ engine, folder: home }: Ground): Promise<Tools> {
   const dashboard = join(grafana.folder, 'api/dashboards/uid/estate');
   return {
     ...{ grafana: grafana.server, portainer: portainer.server, pgadmin: pgadmin.server },
-    hideDashboard: (hidden) => (hidden ? rename(dashboard, `${dashboard}.gone`) : rename(`${dashboard}.gone`, dashboard)),
+    hideDashboard: (hidden) =>
+      hidden ? rename(dashboard, `${dashboard}.gone`) : rename(`${dashboard}.gone`, dashboard),
     environment: given({
       ...{ GRAFANA_CONTAINER: grafana.server.container, GRAFANA_URL: grafana.url },
       ...{ GRAFANA_TOKEN: 'any-token-will-do', GRAFANA_DASHBOARD_UID: 'estate' },

@@ -52,7 +52,8 @@ const server = createServer((request, response) => {
 });
 const sockets = new WebSocketServer({ noServer: true });
 server.on('upgrade', (request, socket, head) => {
-  if (!faults().includes('websocket')) sockets.handleUpgrade(request, socket, head, (client) => client.on('error', () => {}));
+  if (!faults().includes('websocket'))
+    sockets.handleUpgrade(request, socket, head, (client) => client.on('error', () => {}));
   else socket.end('HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
 });
 server.listen(Number(port), '127.0.0.1');
