@@ -187,6 +187,27 @@ export const BREAKS: Readonly<Record<string, Break>> = {
     does: ({ internet }) => internet.fail('run'),
     mends: ({ internet }) => internet.fail(),
   },
+  'provider-out': {
+    summary: 'Render says on its status page that it is out of order',
+    part: 'internet',
+    red: { 'status-render': 'unhealthy' },
+    does: ({ internet }) => internet.fail('status-render'),
+    mends: ({ internet }) => internet.fail(),
+  },
+  'unit-fails': {
+    summary: 'a unit of systemd has failed',
+    part: 'systemd',
+    red: { 'systemd-unit': 'unhealthy' },
+    does: ({ systemd }) => systemd.fail(),
+    mends: ({ systemd }) => systemd.restart(),
+  },
+  'program-fatal': {
+    summary: 'a program of supervisord has ended, and is not started again',
+    part: 'supervisor',
+    red: { 'supervisor-program': 'unhealthy' },
+    does: ({ supervisor }) => supervisor.fail(),
+    mends: ({ supervisor }) => supervisor.restart(),
+  },
   'names-gone': {
     summary: 'the name server is gone',
     part: 'names',

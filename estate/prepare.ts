@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { installPackages } from '../scripts/debian.ts';
 import { seleniumJar } from '../test/estate/selenium-grid.ts';
+import { rootFileSystem } from '../test/estate/systemd.ts';
 import type { Part } from './part.ts';
 import { PARTS } from './parts/index.ts';
 import { missingParts } from './stage.ts';
@@ -20,10 +21,16 @@ export async function prepare(tell: (text: string) => void): Promise<void> {
   const absent = Object.entries(needs).flatMap(([name, path]) => (existsSync(path) ? [] : [name]));
   if (absent.length > 0) tell(`Debian packages that are missing: ${absent.join(' ')}`);
   installPackages(absent);
-  if (existsSync(PARTS.selenium.needs['openjdk-17-jre-headless'] ?? '')) {
-    tell('the Selenium Grid, about 40 MB, unless it is in .cache already');
+  const missing = missingParts();
+  const isThere = (name: string) => !missing.some(({ part }) => part === name);
+  if (isThere('selenium')) {
+    tell('the Selenium Grid, unless it is in .cache already');
     await seleniumJar();
   }
-  for (const { part, why } of missingParts()) tell(`left out: ${part}: ${why}`);
+  if (isThere('systemd')) {
+    tell('a minimal Debian with systemd, unless it is in .cache already');
+    await rootFileSystem();
+  }
+  for (const { part, why } of missing) tell(`left out: ${part}: ${why}`);
   tell('prepared: npm run estate');
 }

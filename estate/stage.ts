@@ -65,7 +65,8 @@ async function start({ healing = 'auto', tell = () => undefined }: StageOptions,
   cleanups.push(() => home.remove());
   tell('the daemon');
   const daemon = await startDaemon({
-    ...{ home, port: daemonPort, environment: world.names?.processEnvironment ?? {} },
+    ...{ home, port: daemonPort },
+    environment: { ...world.names?.processEnvironment, ...world.systemd?.processEnvironment },
     ...(world.names && { before: world.names.before }),
   });
   cleanups.push(() => daemon.stop());

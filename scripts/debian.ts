@@ -51,7 +51,7 @@ const SELENIUM = ['probe-types/selenium-grid'];
 const CELERY = ['probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
 
 const SYSTEMD = ['deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
-const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor'];
+const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor', 'e2e/estate-units'];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },

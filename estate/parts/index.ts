@@ -9,7 +9,9 @@ import { postgres } from './postgres.ts';
 import { prometheus } from './prometheus.ts';
 import { redis } from './redis.ts';
 import { selenium } from './selenium.ts';
+import { supervisor } from './supervisor.ts';
 import { syncs } from './syncs.ts';
+import { systemd } from './systemd.ts';
 import { tools } from './tools.ts';
 
 export const PARTS = {
@@ -25,6 +27,8 @@ export const PARTS = {
   mail,
   papertrail,
   syncs,
+  systemd,
+  supervisor,
 };
 
 export type PartName = keyof typeof PARTS;

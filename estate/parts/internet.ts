@@ -56,6 +56,7 @@ async function start(): Promise<Internet> {
   const everything: readonly Answers[] = [
     providersAnswer(tokens, fails),
     pagesAnswer(fails),
+    statusPagesAnswer(fails),
     createStorage(fails),
     platformsAnswer(fails, jwt.keys),
   ];
@@ -106,6 +107,15 @@ function providersAnswer(tokens: Tokens, fails: (fault: string) => boolean): Ans
     response.writeHead(status, { 'content-type': isText ? 'text/html' : 'application/json', ...headers });
     response.end(status === 204 ? undefined : isText ? body : JSON.stringify(body));
     return true;
+  };
+}
+
+const STATUS_PAGES = ['github', 'render', 'vercel', 'supabase', 'notion', 'openai', 'anthropic', 'elevenlabs'];
+
+function statusPagesAnswer(fails: (fault: string) => boolean): Answers {
+  return (_request, response, { pathname }) => {
+    const name = STATUS_PAGES.find((each) => pathname === `/status/${each}/api/v2/summary.json`);
+    return name === undefined ? false : send(response, statusPage(fails(`status-${name}`)));
   };
 }
 
@@ -181,6 +191,14 @@ function createStorage(fails: (fault: string) => boolean): Answers {
   };
 }
 
+/** As Statuspage writes it. */
+function statusPage(isOut: boolean) {
+  const status = isOut
+    ? { indicator: 'major', description: 'Partial System Outage' }
+    : { indicator: 'none', description: 'All Systems Operational' };
+  return { page: { name: 'Estate' }, status, components: [], incidents: [], scheduled_maintenances: [] };
+}
+
 async function createJwt() {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
   const token = await new SignJWT({})
@@ -211,6 +229,7 @@ function environmentOf(url: string, tokens: Tokens): Record<string, string> {
     ...{ MYROOFGENIUS_URL: `${url}/myroofgenius`, MYROOFGENIUS_TEXT: 'roofers' },
     ...{ WEATHERCRAFT_URL: `${url}/weathercraft`, WEATHERCRAFT_TEXT: 'WeatherCraft' },
     ...{ TASK_OS_URL: `${url}/task-os`, TASK_OS_TEXT: 'tasks', ENVIRONMENT_AT_LEAST: '0.9' },
+    ...Object.fromEntries(STATUS_PAGES.map((name) => [`${name.toUpperCase()}_STATUS_URL`, `${url}/status/${name}`])),
   };
 }
 

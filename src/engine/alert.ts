@@ -76,7 +76,7 @@ function headline(facts: AlertFacts): string {
       // What healing gives up on is as it was; a note that comes with the end of a silence says nothing of its own.
       return note === undefined || facts.afterWithheld !== undefined
         ? `${incident.title} got worse and is ${state}: ${incident.cause}`
-        : `${incident.title} is still ${state}: ${note} (${incident.cause})`;
+        : `${incident.title} is still ${state}: ${incident.cause}; ${note}`;
     case 'reminder':
       return `${incident.title} is still ${state} after ${lasted}: ${incident.cause}`;
     case 'resolved':

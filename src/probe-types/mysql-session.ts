@@ -1,7 +1,8 @@
 /** One session on a MySQL or MariaDB server, over an open connection: login, statements, an end, all within a deadline. */
 import type { Socket } from 'node:net';
 import type { Connection, TypeCast } from 'mysql2';
-import { PermanentError } from '../errors.ts';
+import { codeOf, PermanentError } from '../errors.ts';
+import { loadLibrary } from '../library.ts';
 import type { ServerUrl } from '../shared/server-url.ts';
 import type { Lifeline } from './lifeline.ts';
 import { explainMysql, MysqlRefusal } from './mysql-failure.ts';
@@ -30,10 +31,11 @@ export interface Session {
 }
 
 /** @param load for tests. */
-export async function loadDriver(load: () => Promise<{ default: Driver }> = () => import('mysql2')): Promise<Driver> {
+export function loadDriver(load: () => Driver = () => loadLibrary('mysql2')): Driver {
   try {
-    return (await load()).default;
+    return load();
   } catch (error) {
+    if (codeOf(error) !== 'MODULE_NOT_FOUND') throw error;
     const message = 'probes of the type mysql need the package mysql2, which is not installed: npm install mysql2';
     throw new PermanentError('driver_missing', message, { cause: error });
   }

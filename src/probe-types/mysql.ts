@@ -111,7 +111,7 @@ async function runMysql(
   { reads }: ProbeInput,
   context: Context,
 ): Promise<ProbeOutput> {
-  const driver = await loadDriver();
+  const driver = loadDriver();
   return await runOverConnection(context, DATABASE_PHASES, async (line, findings) => {
     const session = await beginSession(plan, driver, resolver, context.clock.now(), line, findings);
     await readFigures(session, findings);

@@ -1,5 +1,6 @@
 /** Probe type `websocket`: the upgrade of a connection, and a few messages over it. */
 import { z } from 'zod';
+import { loadLibrary } from '../library.ts';
 import type { Context, ProbeOutput, ProbeType, SeriesFamily } from '../ports.ts';
 import { headersOption, httpUrl } from '../shared/http-options.ts';
 import { asciiHost, type Endpoint, open, routeOf, routeOptions } from './connection.ts';
@@ -11,7 +12,7 @@ import { checkPattern } from './pattern.ts';
 import { createResolver, type NameResolver } from './resolve.ts';
 import { tlsOptions } from './secure.ts';
 import { connectionFields, createGuards, type Guard, runOverConnection } from './server-run.ts';
-import { converse, type Exchange, type Handshake, upgrade } from './websocket-dialogue.ts';
+import { converse, type Exchange, type Handshake, upgrade, type WebsocketDriver } from './websocket-dialogue.ts';
 
 const MAX_EXCHANGES = 50;
 /** RFC 9110, 5.6.2. */
@@ -135,11 +136,10 @@ function createWebsocket(resolver: NameResolver = createResolver()): ProbeType<t
 export const websocket = createWebsocket();
 
 async function runWebsocket(plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
-  const driver = await import('ws');
+  const driver = loadLibrary<{ readonly WebSocket: WebsocketDriver }>('ws');
   return await runOverConnection(context, PHASES, async (line, { seen, fields }) => {
     fields['upgraded'] = false;
-    const { socket, address } = await open(plan.endpoint, routeOf(plan.spec), line, resolver);
-    seen.ip = address;
+    const { socket } = await open(plan.endpoint, routeOf(plan.spec), line, resolver, seen);
     const secured = plan.guard ? await plan.guard(socket, line, seen, context.clock.now()) : socket;
     const heard = { status: undefined as number | undefined, message: undefined as string | undefined };
     try {

@@ -116,7 +116,6 @@ export function createRuntime(parts: RuntimeParts): Runtime {
     scheduler.set(probes.scheduled());
     targets.set(next.probes.values());
     groups.set(next.probes.values());
-    groups.set(next.probes.values());
     selfWatch.follow(next.notifiers);
     watchdog.follow(next.settings.watchdog);
     vantage.follow();

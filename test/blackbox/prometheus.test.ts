@@ -1,9 +1,11 @@
 /** A real Prometheus that asks `/probe` by the configuration of docs/blackbox.md, and rules that were written for the exporter. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { askProbe } from '../estate/blackbox-exporter.ts';
 import { createHome, freePort, startDaemon, until } from '../estate/daemon.ts';
 import { serveHttp } from '../estate/hostile-network.ts';
 import { serverProcess } from '../estate/server-process.ts';
@@ -58,5 +60,8 @@ test('Prometheus sees what the page promises', async () => {
     },
     { what: 'a scrape' },
   );
+  const { text } = await askProbe(daemon.url, { target: `http://127.0.0.1:${healthy}/` });
+  const checked = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' });
+  expect(checked).toMatchObject({ status: 0, stdout: '', stderr: '' });
   expect(seen).toMatchObject({ job: 'web', instance: `http://127.0.0.1:${healthy}/health` });
 });

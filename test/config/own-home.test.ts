@@ -81,6 +81,7 @@ describe('.env.example', () => {
       if (/POOL|_S$|LIMIT|REPLICAS|CLIENTS|PERCENT|BYTES|DAYS|EXPECTED|WORKERS/.test(name)) return '7';
       if (name.endsWith('PORT')) return '1234';
       if (name === 'ENVIRONMENT_AT_LEAST') return '0.5';
+      if (name === 'SYSTEMD_UNIT') return 'nginx.service';
       if (name === 'DOCKER_SOCKET') return '/run/docker.sock';
       if (name === 'BRAINSTEM_LISTEN') return '127.0.0.1:9912';
       if (name === 'PAPERTRAIL_PROTOCOL') return 'tls';

@@ -25,7 +25,30 @@ const REFUSED = {
   ratio: 'prometheus: { url: "http://127.0.0.1:1", query: up }',
   queue: 'redis: { url: "redis://127.0.0.1:1/0" }',
   certificate: 'tls: { host: 127.0.0.1, port: 1 }',
+  unit: 'systemd: { unit: web, systemctl: [/bin/false] }',
+  program: 'supervisor: { url: "http://127.0.0.1:1", program: web }',
+  provider: 'statuspage: { url: "http://127.0.0.1:1" }',
+  several: 'quorum: { probes: [port] }',
+  shop: 'mysql: { url: "mysql://nobody@127.0.0.1:1/shop" }',
+  tasks: 'celery: { broker: "redis://127.0.0.1:1/0" }',
+  carts: 'grpc: { address: "127.0.0.1:1" }',
+  mail: 'smtp: { url: "smtp://127.0.0.1:1" }',
+  grid: 'selenium-grid: { url: "http://127.0.0.1:1" }',
+  question: 'udp: { host: 127.0.0.1, port: 1, send: hello, expect: hello }',
+  talk: 'websocket: { url: "ws://127.0.0.1:1" }',
+  subjects: 'nats: { url: "nats://127.0.0.1:1" }',
+  topics: 'mqtt: { url: "mqtt://127.0.0.1:1" }',
+  messages: 'rabbitmq: { url: "amqp://nobody:nothing@127.0.0.1:1" }',
+  token: 'credential: { provider: http, url: "http://127.0.0.1:1", token: a-made-up-token }',
+  variables: 'environment: { at_least: 0.5 }',
+  page: 'browser: { url: "http://127.0.0.1:1", executable: /nowhere/chromium }',
 };
+
+const MANIFEST = `variables:
+  - name: SHOP_TOKEN
+    owner: ana
+    rotate: ask her
+`;
 
 const MODULE = `import { defineProbe } from 'brainstem';
 
@@ -41,6 +64,7 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
   beforeAll(async () => {
     scene = await setScene((targets) => ({
       'probes/written.ts': MODULE,
+      'credentials.yaml': MANIFEST,
       'probes/all.yaml': probesFile(
         probe(targets, 'web', ['export: [latency_ms]']),
         probe(targets, 'queried', [`http: { url: "${targets.url('queried')}?token=1" }`]),

@@ -110,7 +110,7 @@ describe('a PostgreSQL that is slow', () => {
     await untilBack(daemon);
 
     const lock =
-      'BEGIN; LOCK TABLE brainstem.transitions, brainstem.probe_states IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(14)';
+      'BEGIN; LOCK TABLE brainstem.probe_states, brainstem.transitions IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(14)';
     const holding = postgres.psql(`${lock}; ROLLBACK`, database);
     targets.set('web', 'ok');
     const before = targets.requests('steady-0').length;

@@ -30,7 +30,7 @@ describe('the line that stands alone', () => {
   it('does not call worse what no fix is left for', () => {
     expect(textOf({ kind: 'escalated' })).toBe('Web got worse and is down: no answer');
     expect(textOf({ kind: 'escalated', note: 'everything on its ladder was tried' })).toBe(
-      'Web is still down: everything on its ladder was tried (no answer)',
+      'Web is still down: no answer; everything on its ladder was tried',
     );
     const silent = { kind: 'escalated', note: 'the silence is over', afterWithheld: 'silence' } as const;
     expect(textOf(silent)).toContain('Web got worse and is down for 1m');

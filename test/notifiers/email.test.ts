@@ -88,7 +88,7 @@ describe('a message', () => {
     for (const text of [parsed.text, plainOf(parsed.html)]) {
       for (const said of [
         /critical · escalated/i,
-        'Backend API got worse and is down: status == 200 (status = 503)',
+        'Backend API is still down: status == 200 (status = 503); every fix was tried',
         '2026-11-23 04:00:00 UTC',
         'restart-backend failed: exit code 1',
         'docs/runbooks/backend.md',

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { ProbeOutput } from '../../src/ports.ts';
 import { celery } from '../../src/probe-types/celery.ts';
 import { type CeleryApplication, createCelery } from '../estate/celery.ts';
-import { closedPort, probe, type RunOptions, serveRaw, sleep } from '../estate/hostile-network.ts';
+import { closedPort, deafPort, probe, type RunOptions, serveRaw, sleep } from '../estate/hostile-network.ts';
 import { leavesNothing } from '../estate/leaks.ts';
 import { type RedisServer, startRedis } from '../estate/redis.ts';
 import type { ServerProcess } from '../estate/server-process.ts';
@@ -206,6 +206,9 @@ describe('what goes wrong has a reason', () => {
       reason: 'connect_refused',
     });
     expect(await ask({ broker: 'redis://queue.invalid' })).toMatchObject({ reason: 'dns' });
+    expect(await ask({ broker: 'redis://224.0.0.1' })).toMatchObject({ reason: 'unreachable' });
+    const deaf = { broker: `redis://127.0.0.1:${await deafPort()}` };
+    expect(await ask(deaf, { timeoutMs: 300 })).toMatchObject({ reason: 'connect_timeout' });
     const closed = await startRedis(['--requirepass', PASSWORD]);
     onTestFinished(() => closed.stop());
     expect(await ask({ broker: closed.url })).toMatchObject({ reason: 'auth' });

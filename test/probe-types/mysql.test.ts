@@ -8,7 +8,7 @@ import { mysql } from '../../src/probe-types/mysql.ts';
 import { isReading } from '../../src/probe-types/mysql-reading.ts';
 import { loadDriver } from '../../src/probe-types/mysql-session.ts';
 import { type Authority, createAuthority } from '../estate/hostile-certificates.ts';
-import { closedPort, probe, type RunOptions, serveRaw, sleep } from '../estate/hostile-network.ts';
+import { closedPort, deafPort, probe, type RunOptions, serveRaw, sleep } from '../estate/hostile-network.ts';
 import { leavesNothing } from '../estate/leaks.ts';
 import { type MariadbServer, startMariadb } from '../estate/mariadb.ts';
 
@@ -228,19 +228,23 @@ describe('what goes wrong has a reason', () => {
     });
   });
 
-  test('an unknown host, a closed port', async () => {
+  test('an unknown host, a closed port, one that does not answer, an address that leads nowhere', async () => {
+    const deaf = { url: `mysql://u@127.0.0.1:${await deafPort()}` };
+    expect(await ask(deaf, { timeoutMs: 300 })).toMatchObject({ reason: 'connect_timeout' });
+    expect(await ask({ url: 'mysql://u@224.0.0.1' })).toMatchObject({ reason: 'unreachable' });
     expect(await ask({ url: 'mysql://u@db.invalid' })).toMatchObject({ reason: 'dns' });
     expect(await ask({ url: `mysql://u@127.0.0.1:${await closedPort()}` })).toMatchObject({
       reason: 'connect_refused',
     });
   });
 
-  test('a driver that is not installed says what to install', async () => {
-    const absent = loadDriver(() => Promise.reject(Object.assign(new Error('no'), { code: 'ERR_MODULE_NOT_FOUND' })));
-    await expect(absent).rejects.toMatchObject({
-      code: 'driver_missing',
-      message: expect.stringContaining('npm install mysql2'),
-    });
+  test('a driver that is not installed says what to install', () => {
+    const absent = () => {
+      throw Object.assign(new Error('no'), { code: 'MODULE_NOT_FOUND' });
+    };
+    expect(() => loadDriver(absent)).toThrow(
+      expect.objectContaining({ code: 'driver_missing', message: expect.stringContaining('npm install mysql2') }),
+    );
   });
 });
 

@@ -177,7 +177,7 @@ describe('the incident of a probe that fails for another reason by now', () => {
     await house.start(homeOf({ probes: [slow], remediations: [{ name: 'restart', verifyWithinMs: 500 }] }));
     await house.until(() => house.kinds().includes('escalated'));
     const alert = house.heard.find((each) => each.alert.kind === 'escalated')?.alert;
-    expect(alert?.text).toBe('Web is still down: everything on its ladder was tried (status 503)');
+    expect(alert?.text).toBe('Web is still down: status 503; everything on its ladder was tried');
     expect(alert?.incident).toMatchObject({ reason: 'http_status', exhausted: true });
   });
 });

@@ -221,7 +221,9 @@ describe('while the store is away', () => {
     await back();
     await house.until(async () => (await house.attempts())[0]?.state === 'healed');
     expect(await house.attempts()).toHaveLength(1);
-    expect(await house.store.incidents({ subject: 'web', limit: 1 })).toMatchObject([{ healedBy: 'restart' }]);
+    const [incident] = await house.store.incidents({ subject: 'web', limit: 1 });
+    expect(incident).toMatchObject({ healedBy: 'restart' });
+    expect((await house.attempts())[0]?.endedAt).toBe(incident?.resolvedAt);
     await house.until(() => kindsOf(aboutWeb()).at(-1) === 'resolved');
     const now = Date.now();
     expect(await house.store.acquireLock('deed:restart', 'test', now, now + 1)).toBeDefined();
