@@ -197,14 +197,14 @@ export const BREAKS: Readonly<Record<string, Break>> = {
   'unit-fails': {
     summary: 'a unit of systemd has failed',
     part: 'systemd',
-    red: { 'systemd-unit': 'unhealthy' },
+    red: { 'systemd-unit': 'exit_code' },
     does: ({ systemd }) => systemd.fail(),
     mends: ({ systemd }) => systemd.restart(),
   },
   'program-fatal': {
     summary: 'a program of supervisord has ended, and is not started again',
     part: 'supervisor',
-    red: { 'supervisor-program': 'unhealthy' },
+    red: { 'supervisor-program': 'exit_code' },
     does: ({ supervisor }) => supervisor.fail(),
     mends: ({ supervisor }) => supervisor.restart(),
   },
