@@ -30,7 +30,7 @@ interface SeenProbe {
 const NOT_GREEN = ['down', 'unknown', 'pending'];
 
 /** What is neither up nor degraded; what is unconfigured is not looked at. */
-export async function notGreen(daemon: Daemon): Promise<readonly SeenProbe[]> {
+async function notGreen(daemon: Daemon): Promise<readonly SeenProbe[]> {
   const { probes } = await daemon.api<{ probes: SeenProbe[] }>('probes');
   return probes.filter(({ state }) => NOT_GREEN.includes(state));
 }

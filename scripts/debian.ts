@@ -12,7 +12,15 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-const DOCKER = ['probe-types/docker*', 'action-types/docker', 'e2e/docker*', 'deploy/image', 'e2e/estate-docker'];
+const MINIATURE = 'e2e/estate-miniature';
+const DOCKER = [
+  'probe-types/docker*',
+  'action-types/docker',
+  'e2e/docker*',
+  'deploy/image',
+  'e2e/estate-docker',
+  MINIATURE,
+];
 const CERTIFICATES = [
   'probe-types/http-tls',
   'probe-types/http-failures',
@@ -47,11 +55,17 @@ const POSTGRES = [
   'e2e/estate-agents',
 ];
 
-const SELENIUM = ['probe-types/selenium-grid'];
-const CELERY = ['probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
+const SELENIUM = [MINIATURE, 'probe-types/selenium-grid'];
+const CELERY = [MINIATURE, 'probe-types/celery', 'e2e/drivers', 'e2e/estate-celery', 'action-types/celery'];
 
-const SYSTEMD = ['deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
-const SUPERVISOR = ['probe-types/supervisor', 'action-types/supervisor', 'e2e/supervisor', 'e2e/estate-units'];
+const SYSTEMD = [MINIATURE, 'deploy/systemd', 'probe-types/systemd', 'action-types/systemd', 'e2e/systemd'];
+const SUPERVISOR = [
+  MINIATURE,
+  'probe-types/supervisor',
+  'action-types/supervisor',
+  'e2e/supervisor',
+  'e2e/estate-units',
+];
 
 const PARTS: readonly Part[] = [
   { package: 'docker.io', provides: '/usr/sbin/dockerd', suites: DOCKER },
@@ -63,6 +77,7 @@ const PARTS: readonly Part[] = [
     package: 'prometheus',
     provides: '/usr/bin/promtool',
     suites: [
+      MINIATURE,
       'metrics/exposition',
       'metrics/rules',
       'e2e/metrics*',
@@ -76,7 +91,14 @@ const PARTS: readonly Part[] = [
   {
     package: 'dnsmasq-base',
     provides: '/usr/sbin/dnsmasq',
-    suites: ['probe-types/http-names', 'probe-types/tls', 'probe-types/dns', 'probe-types/grpc', 'probe-types/udp'],
+    suites: [
+      MINIATURE,
+      'probe-types/http-names',
+      'probe-types/tls',
+      'probe-types/dns',
+      'probe-types/grpc',
+      'probe-types/udp',
+    ],
   },
   {
     package: 'chromium',
@@ -88,14 +110,21 @@ const PARTS: readonly Part[] = [
   {
     package: 'faketime',
     provides: '/usr/bin/faketime',
-    suites: [...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
+    suites: [MINIATURE, ...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
   },
-  { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
+  { package: 'openssl', provides: '/usr/bin/openssl', suites: [MINIATURE, ...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns', 'blackbox/*'] },
   {
     package: 'iputils-ping',
     provides: '/usr/bin/ping',
-    suites: ['probe-types/icmp', 'probe-types/route-options', 'blackbox/exporter', 'e2e/cuts', 'e2e/estate-monitoring'],
+    suites: [
+      MINIATURE,
+      'probe-types/icmp',
+      'probe-types/route-options',
+      'blackbox/exporter',
+      'e2e/cuts',
+      'e2e/estate-monitoring',
+    ],
   },
   { package: 'iproute2', provides: '/usr/sbin/ip', suites: ['probe-types/icmp', 'e2e/cuts'] },
   { package: 'nftables', provides: '/usr/sbin/nft', suites: ['probe-types/icmp', 'e2e/cuts'] },
@@ -104,6 +133,7 @@ const PARTS: readonly Part[] = [
     package: 'postgresql-15',
     provides: '/usr/lib/postgresql/15/bin/postgres',
     suites: [
+      MINIATURE,
       'probe-types/postgres*',
       'probe-types/recipes',
       ...POSTGRES,
@@ -134,7 +164,11 @@ const PARTS: readonly Part[] = [
     provides: '/usr/lib/python3/dist-packages/redis/__init__.py',
     suites: CELERY,
   },
-  { package: 'mariadb-server', provides: '/usr/sbin/mariadbd', suites: ['probe-types/mysql', 'e2e/drivers'] },
+  {
+    package: 'mariadb-server',
+    provides: '/usr/sbin/mariadbd',
+    suites: ['probe-types/mysql', 'e2e/drivers'],
+  },
   { package: 'nats-server', provides: '/usr/sbin/nats-server', suites: ['probe-types/nats', 'e2e/message-probes'] },
   { package: 'mosquitto', provides: '/usr/sbin/mosquitto', suites: ['probe-types/mqtt', 'e2e/message-probes'] },
   {
