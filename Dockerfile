@@ -29,5 +29,5 @@ VOLUME ["/opt/brainstem/data"]
 EXPOSE 9911
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "-e", "fetch('http://' + (process.env.BRAINSTEM_LISTEN || '127.0.0.1:9911').replace('0.0.0.0', '127.0.0.1') + '/-/healthy').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/usr/bin/tini", "--", "node", "--max-semi-space-size=1", "--heap-growing-percent=20", "--v8-pool-size=1", "dist/main.js"]
+ENTRYPOINT ["/usr/bin/tini", "--", "node", "--max-semi-space-size=1", "--heap-growing-percent=20", "--v8-pool-size=1", "--no-sparkplug", "dist/main.js"]
 CMD ["run"]

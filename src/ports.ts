@@ -183,6 +183,8 @@ export interface ProbeType<Spec extends z.ZodType = z.ZodType> extends Plugin<Sp
     /** The spec with these names instead. */
     replace(spec: z.output<Spec>, names: readonly string[]): z.output<Spec>;
   };
+  /** For a type whose key is taken for the common key `group` else: where the probe is shown. Absent, or undefined: as usual. */
+  shownIn?(spec: z.output<Spec>): string | undefined;
   /** What is probed, without userinfo and query: the `instance` label. */
   target(spec: z.output<Spec>): string;
   /**

@@ -58,12 +58,20 @@ function remediationEntry({ actionTypes }: Registries): JsonSchema {
 /** Common keys, and exactly one key that names a type. */
 function entry(common: z.ZodType, types: Readonly<Record<string, Typed>>): JsonSchema {
   const schema = toJson(common);
+  const keys = schema['properties'] as Readonly<Record<string, JsonSchema>>;
   const names = Object.keys(types).sort();
-  const specs = names.map((name) => [name, typeSchema(types[name] as Typed & { readonly summary?: string })]);
+  const specs = names.map((name) => {
+    const spec = typeSchema(types[name] as Typed & { readonly summary?: string });
+    return [name, keys[name] === undefined ? spec : { anyOf: [keys[name], spec] }];
+  });
   return {
     ...schema,
-    properties: { ...(schema['properties'] as JsonSchema), ...Object.fromEntries(specs) },
-    oneOf: names.map((name) => ({ required: [name] })),
+    properties: { ...keys, ...Object.fromEntries(specs) },
+    oneOf: names.map((name) => ({
+      required: [name],
+      // A common key of the same name holds something else.
+      ...(keys[name] !== undefined && { properties: { [name]: { type: 'object' } } }),
+    })),
   };
 }
 

@@ -10,7 +10,8 @@ import { createLookup, type Environment, readEnvironment } from './environment.t
 import { type HomeFiles, listHome, readText } from './files.ts';
 import { MANIFEST, readManifest } from './manifest.ts';
 import { loadModules, NO_MODULES } from './modules.ts';
-import { type ReadProbe, readProbes } from './probes.ts';
+import type { ReadProbe } from './probe-parts.ts';
+import { readProbes } from './probes.ts';
 import { Problems } from './problems.ts';
 import type { Modules, Reading } from './reading.ts';
 import { checkReferences, type Definitions } from './references.ts';

@@ -23,7 +23,7 @@ export interface PluginOptions<Type extends Typed> {
   /** `probe`, `action` or `notifier`: for messages. */
   readonly kind: string;
   readonly types: Readonly<Record<string, Type>>;
-  /** Keys that every entry of this kind may have. */
+  /** Keys that every entry of this kind may have. One may be the key of a type as well: then what stands under it tells. */
   readonly commonKeys: readonly string[];
   readonly problems: Problems;
   readonly secrets: Secrets;
@@ -34,12 +34,15 @@ export function readPlugin<Type extends Typed>(
   entry: Tree,
   options: PluginOptions<Type>,
 ): PluginEntry<Type> | undefined {
-  const named = [...entry.children].filter(([key]) => Object.hasOwn(options.types, key));
+  const named = typeKeys(entry, options);
   const complained = reportUnknownKeys(entry, named.length === 0, options);
   const [first, second] = named;
   if (first === undefined) {
     if (!complained)
-      options.problems.add(entry.location, `needs one key that names its ${options.kind} type: ${list(options)}`);
+      options.problems.add(
+        entry.location,
+        `needs one key that names its ${options.kind} type: ${list(options)}${ambiguous(entry, options)}`,
+      );
     return undefined;
   }
   if (second !== undefined) {
@@ -50,9 +53,29 @@ export function readPlugin<Type extends Typed>(
   return readSpec(first[0], first[1], options);
 }
 
+type Kind = Pick<PluginOptions<Typed>, 'types' | 'commonKeys'>;
+
 /** The keys of an entry that do not belong to its type. */
-export function commonPart(entry: Tree, commonKeys: readonly string[]): Tree {
-  return filterKeys(entry, (key, child) => commonKeys.includes(key) && !isEmpty(child));
+export function commonPart(entry: Tree, kind: Kind): Tree {
+  const types = new Set(typeKeys(entry, kind).map(([key]) => key));
+  return filterKeys(entry, (key, child) => kind.commonKeys.includes(key) && !types.has(key) && !isEmpty(child));
+}
+
+/** Those that name a type. A common key does with a mapping under it, or with a list where nothing else names one. */
+function typeKeys(entry: Tree, kind: Kind): readonly (readonly [string, Tree])[] {
+  const possible = [...entry.children].filter(([key]) => Object.hasOwn(kind.types, key));
+  const certain = possible.filter(([key, { kind: shape }]) => !isBoth(key, kind) || shape === 'mapping');
+  return certain.length > 0 ? certain : possible.filter(([, { kind: shape }]) => shape === 'list');
+}
+
+function isBoth(key: string, { types, commonKeys }: Kind): boolean {
+  return Object.hasOwn(types, key) && commonKeys.includes(key);
+}
+
+/** For whoever meant the type, and wrote what the common key takes. */
+function ambiguous(entry: Tree, kind: Kind): string {
+  const key = [...entry.children.keys()].find((written) => isBoth(written, kind));
+  return key === undefined ? '' : `; "${key}" names one when a mapping stands under it`;
 }
 
 function readSpec<Type extends Typed>(key: string, written: Tree, options: PluginOptions<Type>): PluginEntry<Type> {
@@ -78,9 +101,10 @@ function reportUnknownKeys<Type extends Typed>(entry: Tree, lacksType: boolean, 
 }
 
 /** A key with a mapping or nothing under it names a type, unless it is nearer to a common key. */
-function meansType<Type extends Typed>(key: string, child: Tree, { types, commonKeys }: PluginOptions<Type>): boolean {
+function meansType<Type extends Typed>(key: string, child: Tree, options: PluginOptions<Type>): boolean {
+  const { types, commonKeys } = options;
   const near = nearest(key, [...Object.keys(types), ...commonKeys]);
-  if (near !== undefined) return Object.hasOwn(types, near);
+  if (near !== undefined && !isBoth(near, options)) return Object.hasOwn(types, near);
   return child.kind === 'mapping' || isEmpty(child);
 }
 

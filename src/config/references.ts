@@ -3,7 +3,7 @@ import type { NotifierDefinition, Remediation, Route } from '../model.ts';
 import { didYouMean } from '../nearest.ts';
 import { probesNamed } from './families.ts';
 import type { Member } from './members.ts';
-import type { ReadProbe } from './probes.ts';
+import type { ReadProbe } from './probe-parts.ts';
 import type { Names, Reading } from './reading.ts';
 import type { ReadRemediation } from './remediations.ts';
 import { nearestTree, type Path, type Tree } from './tree.ts';

@@ -26,7 +26,7 @@ function readRemediation(entry: Tree, reading: Reading): ReadRemediation | undef
   const { problems } = reading;
   registerName(entry, 'remediation', reading.names.remediations, problems);
   const plugin = readAction(entry, REMEDIATION_KEYS, reading);
-  const tree = commonPart(entry, REMEDIATION_KEYS);
+  const tree = commonPart(entry, { types: reading.registries.actionTypes, commonKeys: REMEDIATION_KEYS });
   const keys = checkKeys(remediationSchema, tree, { whole: 'a remediation', problems });
   if (keys === undefined) return undefined;
   checkVerification(keys, tree, reading);

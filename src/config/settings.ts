@@ -155,7 +155,7 @@ function readNotifier(name: string, entry: Tree, reading: Reading): NotifierDefi
   const { problems, secrets, registries } = reading;
   const options = { kind: 'notifier', types: registries.notifierTypes, commonKeys: NOTIFIER_KEYS, problems, secrets };
   const plugin = readPlugin(entry, options);
-  const keys = checkKeys(notifierSchema, commonPart(entry, NOTIFIER_KEYS), { whole: `"${name}"`, problems });
+  const keys = checkKeys(notifierSchema, commonPart(entry, options), { whole: `"${name}"`, problems });
   if (keys === undefined) return undefined;
   return {
     name,

@@ -1,7 +1,7 @@
 /** Definitions with every reference to a family of probes spelt out: nobody behind this point knows of families. */
 import type { Probe, Route } from '../model.ts';
 import { type Families, probesNamed } from './families.ts';
-import type { ReadProbe } from './probes.ts';
+import type { ReadProbe } from './probe-parts.ts';
 import type { Definitions } from './references.ts';
 
 export function spellOut(definitions: Definitions, families: Families): Definitions {

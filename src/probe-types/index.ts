@@ -8,6 +8,7 @@ import { dns } from './dns.ts';
 import { createDockerProbeType } from './docker.ts';
 import { environment } from './environment.ts';
 import { exec } from './exec.ts';
+import { group } from './group.ts';
 import { grpc } from './grpc.ts';
 import { createHeartbeatProbeType } from './heartbeat.ts';
 import { createHostProbeType } from './host.ts';
@@ -19,7 +20,6 @@ import { nats } from './nats.ts';
 import { postgres } from './postgres.ts';
 import { createProcessProbeType } from './process.ts';
 import { prometheus } from './prometheus.ts';
-import { quorum } from './quorum.ts';
 import { rabbitmq } from './rabbitmq.ts';
 import { redis } from './redis.ts';
 import { seleniumGrid } from './selenium-grid.ts';
@@ -41,6 +41,7 @@ export const probeTypes: ProbeTypes = {
   docker: createDockerProbeType(),
   environment,
   exec,
+  group,
   grpc,
   heartbeat: createHeartbeatProbeType(),
   host: createHostProbeType(),
@@ -52,7 +53,6 @@ export const probeTypes: ProbeTypes = {
   process: createProcessProbeType(),
   postgres,
   prometheus,
-  quorum,
   rabbitmq,
   redis,
   'selenium-grid': seleniumGrid,

@@ -60,13 +60,19 @@ function probeRow(view: ProbeView, { now, redact }: GroupsView): Html {
   const { probe, state, last, stale } = view;
   return html`<tr class="${state.state}">
 <td>${stateMark(state.state)}</td>
-<th scope="row">${probe.title}<span class="where">${redact(probe.target)}</span></th>
+<th scope="row">${titleOf(probe.title)}<span class="where">${redact(probe.target)}</span></th>
 <td data-label="Last seen" class="seen">${seen(view, redact)}${stale && html` <span class="stale">out of date</span>`}</td>
 <td data-label="For" class="number">${ago(state.since, now)}</td>
 <td data-label="Ran" class="number">${last === undefined ? '–' : ago(last.observation.startedAt, now, ' ago')}</td>
 <td data-label="Latency" class="number">${last === undefined ? '–' : duration(last.observation.latencyMs)}</td>
 </tr>
 `;
+}
+
+/** An item of many goes to a line of its own before it is broken in two: `shop[branch-00.example.org]`. */
+function titleOf(title: string): Part {
+  const [, name, item] = /^([^[\]]+)(\[[^[\]]+\])$/.exec(title) ?? [];
+  return item === undefined ? title : html`${name}<span class="item">${item}</span>`;
 }
 
 function seen({ last, probe }: ProbeView, redact: (text: string) => string): Part {

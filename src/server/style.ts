@@ -74,6 +74,7 @@ tr > :last-child { padding-right: 0; }
 .attempts td:first-child, .messages td:first-child { width: 11rem; }
 .attempts .number, .messages .number { color: var(--soft); }
 .where { display: block; font-weight: 400; font-size: .875rem; color: var(--soft); overflow-wrap: anywhere; }
+.item { display: inline-block; max-width: 100%; }
 .seen { color: var(--soft); }
 .seen b { color: var(--ink); font: 500 .875em var(--mono); }
 .down .seen b { color: var(--down); }

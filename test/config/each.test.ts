@@ -83,7 +83,7 @@ describe('each', () => {
       'probes/a.yaml': `probes:
   - { name: web, http: { url: "http://127.0.0.1/" }, depends_on: [disk, mail] }
   - { name: mail, http: { url: "http://127.0.0.1/" }, depends_on: ["disk[/]"] }
-  - { name: every, quorum: { probes: [disk, mail], at_least: 2 } }
+  - { name: every, group: { probes: [disk, mail], quorum: 2 } }
 `,
       'probes/b.yaml': `probes:${DISKS}`,
       'brainstem.yml': `
@@ -94,7 +94,7 @@ healing: { vantage: [disk, "disk[/]"] }
     });
     expect(probes.get('web')?.dependsOn).toEqual(['disk[/]', 'disk[/var]', 'mail']);
     expect(probes.get('mail')?.dependsOn).toEqual(['disk[/]']);
-    expect(probes.get('every')?.spec).toMatchObject({ probes: ['disk[/]', 'disk[/var]', 'mail'], at_least: 2 });
+    expect(probes.get('every')?.spec).toMatchObject({ probes: ['disk[/]', 'disk[/var]', 'mail'], quorum: 2 });
     expect(routes[0]?.match.probe).toEqual(['disk[/]', 'disk[/var]']);
     expect(settings.healing.vantage).toEqual(['disk[/]', 'disk[/var]']);
   });

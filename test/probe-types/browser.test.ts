@@ -86,7 +86,7 @@ async function visit(spec: Record<string, unknown>, options: Options = {}): Prom
   );
   const input = { probe: 'page', data, heartbeat: () => Promise.reject(new Error('not a heartbeat')) };
   try {
-    const parsed = type.spec.parse({ ...where, patience: '500ms', ...spec }) as never;
+    const parsed = type.spec.parse({ ...where, patience: '10s', ...spec }) as never;
     return await type.run(parsed, input, { signal: controller.signal, timeoutMs, clock, log, environment });
   } finally {
     clearTimeout(timer);
@@ -192,7 +192,12 @@ describe('steps', () => {
   test('that fail say which, keep a picture, and show no secret', async () => {
     const url = await serve(shop);
     const steps = [...login, { name: 'greeting', expect: { text: 'Hello {{password}}' } }];
-    const output = await visit({ url: `${url}/login`, secrets: { password: `not-${PASSWORD}` }, steps });
+    const output = await visit({
+      url: `${url}/login`,
+      secrets: { password: `not-${PASSWORD}` },
+      steps,
+      patience: '5s',
+    });
     expect(output).toMatchObject({
       reason: 'body',
       error: 'step 4 (greeting): the page does not show "Hello {{password}}"',
@@ -213,7 +218,7 @@ describe('steps', () => {
     ['a file instead of a page', { goto: 'file:///etc/passwd' }, 'protocol', /scheme file: is not opened/],
   ])('stop at %s', async (_name, step, reason, message) => {
     const url = await serve(page('<p>one</p><p>two</p>'));
-    const output = await visit({ url, steps: [step], screenshot_on_failure: false });
+    const output = await visit({ url, steps: [step], patience: '2s', screenshot_on_failure: false });
     expect(output).toMatchObject({ reason, error: expect.stringMatching(message) });
   });
 });

@@ -15,6 +15,12 @@ const page = async (path = '/') => (await server.ask(path)).text;
 const words = async (path = '/') => (await page(path)).replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
 
 describe('the page', () => {
+  test('keeps an item of many in one piece, and shows it as text', async () => {
+    server.world.probes = [view(probe('shop[queue?x=1&y=<b>]')), view(probe('plain'))];
+    expect(await page()).toContain('>shop<span class="item">[queue?x=1&amp;y=&lt;b&gt;]</span><');
+    expect(await page()).toContain('>plain<');
+  });
+
   test('says in one sentence how things are', async () => {
     expect(await words()).toContain('Nothing is watched yet.');
     server.world.probes = [view(probe('web'))];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AppError, RetryableError } from '../../src/errors.ts';
 import type { StateName } from '../../src/model.ts';
 import type { Context, ProbeInput } from '../../src/ports.ts';
-import { quorum } from '../../src/probe-types/quorum.ts';
+import { group } from '../../src/probe-types/group.ts';
 
 const heartbeat = () => Promise.reject(new Error('not a heartbeat'));
 const nothing = {} as Context;
@@ -10,10 +10,10 @@ const nothing = {} as Context;
 function ask(spec: Record<string, unknown>, states: Readonly<Record<string, StateName>>) {
   const input: ProbeInput = { probe: 'g', heartbeat, stateOf: (name) => states[name] };
   const probes = Object.keys(states);
-  return quorum.run(quorum.spec.parse({ probes, ...spec }), input, nothing);
+  return group.run(group.spec.parse({ probes, ...spec }), input, nothing);
 }
 
-describe('a quorum', () => {
+describe('a group', () => {
   test('without a number wants all of them', async () => {
     expect(await ask({}, { a: 'up', b: 'degraded' })).toMatchObject({
       reason: 'ok',
@@ -27,8 +27,8 @@ describe('a quorum', () => {
   });
 
   test.each<[Record<string, unknown>, number, string]>([
-    [{ at_least: 2 }, 2, 'ok'],
-    [{ at_least: 2 }, 1, 'unhealthy'],
+    [{ quorum: 2 }, 2, 'ok'],
+    [{ quorum: 2 }, 1, 'unhealthy'],
     [{ share: 0.5 }, 2, 'ok'],
     [{ share: 0.5 }, 1, 'unhealthy'],
     [{ share: 0.25 }, 1, 'ok'],
@@ -45,23 +45,23 @@ describe('a quorum', () => {
       fields: { total: 1 },
     });
     // Pausing one does not break the whole.
-    expect(await ask({ at_least: 2 }, states)).toMatchObject({ reason: 'ok' });
-    expect(await ask({ at_least: 2 }, { ...states, a: 'down' })).toMatchObject({ reason: 'unhealthy' });
+    expect(await ask({ quorum: 2 }, states)).toMatchObject({ reason: 'ok' });
+    expect(await ask({ quorum: 2 }, { ...states, a: 'down' })).toMatchObject({ reason: 'unhealthy' });
   });
 
   test('decides as soon as those that cannot tell cannot change it, and not before', async () => {
-    expect(await ask({ at_least: 1 }, { a: 'up', b: 'unknown' })).toMatchObject({
+    expect(await ask({ quorum: 1 }, { a: 'up', b: 'unknown' })).toMatchObject({
       reason: 'ok',
       fields: { unknown: 1 },
     });
-    expect(await ask({ at_least: 2 }, { a: 'down', b: 'unknown' })).toMatchObject({ reason: 'unhealthy' });
-    await expect(ask({ at_least: 2 }, { a: 'up', b: 'unknown' })).rejects.toBeInstanceOf(RetryableError);
+    expect(await ask({ quorum: 2 }, { a: 'down', b: 'unknown' })).toMatchObject({ reason: 'unhealthy' });
+    await expect(ask({ quorum: 2 }, { a: 'up', b: 'unknown' })).rejects.toBeInstanceOf(RetryableError);
     await expect(ask({}, { a: 'paused' })).rejects.toBeInstanceOf(RetryableError);
   });
 
   test('needs the daemon that knows the states', async () => {
-    const spec = quorum.spec.parse({ probes: ['a'] });
-    await expect(quorum.run(spec, { probe: 'g', heartbeat }, nothing)).rejects.toBeInstanceOf(AppError);
+    const spec = group.spec.parse({ probes: ['a'] });
+    await expect(group.run(spec, { probe: 'g', heartbeat }, nothing)).rejects.toBeInstanceOf(AppError);
   });
 
   test('names a hundred at most', async () => {
@@ -70,13 +70,25 @@ describe('a quorum', () => {
     expect(fields['down']).toHaveLength(100);
     expect(error).toMatch(/and 490 more$/);
   });
+
+  test('says how many more there are also when their names are long', async () => {
+    const name = (index: number) => `shop[${'x'.repeat(60)}${index}]`;
+    const states = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [name(index), 'down' as const]));
+    const { error } = await ask({}, states);
+    expect(error).toBe(`0 of 30 up, 30 wanted; down: ${name(0)}, ${name(1)} and 28 more`);
+  });
+
+  test('says how many are not known yet, when it is decided without them', async () => {
+    const { error } = await ask({ quorum: 3 }, { a: 'up', b: 'down', c: 'unknown' });
+    expect(error).toBe('1 of 3 up, 1 not known yet, 3 wanted; down: b');
+  });
 });
 
 test.each([
   { probes: [] },
-  { probes: ['a'], at_least: 0 },
+  { probes: ['a'], quorum: 0 },
   { probes: ['a'], share: 1.1 },
-  { probes: ['a'], at_least: 1, share: 0.5 },
+  { probes: ['a'], quorum: 1, share: 0.5 },
 ])('refuses %j', (spec) => {
-  expect(quorum.spec.safeParse(spec).success).toBe(false);
+  expect(group.spec.safeParse(spec).success).toBe(false);
 });

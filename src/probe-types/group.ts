@@ -1,26 +1,32 @@
-/** Probe type `quorum`: several other probes as one, by the states that they are in. It runs none of them. */
+/** Probe type `group`: several other probes as one, by the states that they are in. It runs none of them. */
 import { z } from 'zod';
 import { AppError, RetryableError } from '../errors.ts';
 import type { FieldDeclarations, StateName } from '../model.ts';
 import type { ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 
-const quorumSpec = z
+const groupSpec = z
   .strictObject({
     probes: z
       .array(z.string().min(1))
       .min(1)
       .max(1_000)
       .describe('Names of other probes; one with `each` stands for all of its items'),
-    at_least: z.number().int().min(1).optional().describe('How many must be up. Default: all'),
+    quorum: z.number().int().min(1).optional().describe('How many must be up. Default: all'),
     share: z
       .number()
       .gt(0)
       .max(1)
       .optional()
-      .describe('Instead of at_least: which share of them must be up, such as 0.5'),
+      .describe('Instead of quorum: which share of them must be up, such as 0.5'),
+    shown_in: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('Where it is shown: what `group`, with a text, says of other probes. Default: as for them'),
   })
-  .refine(({ at_least, share }) => at_least === undefined || share === undefined, 'takes at_least or share, not both');
-type QuorumSpec = z.output<typeof quorumSpec>;
+  .refine(({ quorum, share }) => quorum === undefined || share === undefined, 'takes quorum or share, not both');
+type GroupSpec = z.output<typeof groupSpec>;
 
 const fields: FieldDeclarations = {
   up: { type: 'double', summary: 'how many are up or degraded' },
@@ -30,18 +36,20 @@ const fields: FieldDeclarations = {
 };
 
 const MAX_NAMES = 100;
+/** Of the message: more than this many names, or characters of them, are counted instead. */
+const TOLD = { names: 10, characters: 200 } as const;
 
-export const quorum: ProbeType<typeof quorumSpec> = {
-  name: 'quorum',
+export const group: ProbeType<typeof groupSpec> = {
+  name: 'group',
   summary: 'Several other probes as one: how many of them are up',
-  spec: quorumSpec,
+  spec: groupSpec,
   mainOption: 'probes',
   example: `- name: web-1
   tcp: { host: 127.0.0.1, port: 8081 }
 - name: web-2
   tcp: { host: 127.0.0.1, port: 8082 }
 - name: web
-  quorum: { probes: [web-1, web-2], at_least: 1 }
+  group: { probes: [web-1, web-2], quorum: 1 }
   warn:
     - up == total
 `,
@@ -54,6 +62,7 @@ export const quorum: ProbeType<typeof quorumSpec> = {
     of: ({ probes }) => probes,
     replace: (spec, probes) => ({ ...spec, probes: [...probes] }),
   },
+  shownIn: (spec) => spec.shown_in,
   target: ({ probes }) => (probes.length > 3 ? `${probes.length} probes` : probes.join(', ')),
   run: async (spec, input) => judge(spec, statesOf(spec, input)),
 };
@@ -63,35 +72,40 @@ interface Member {
   readonly state: StateName | undefined;
 }
 
-function statesOf({ probes }: QuorumSpec, { stateOf }: ProbeInput): readonly Member[] {
-  if (!stateOf)
-    throw new AppError('quorum_needs_daemon', 'the daemon has the states of probes: ask `brainstem status`');
+function statesOf({ probes }: GroupSpec, { stateOf }: ProbeInput): readonly Member[] {
+  if (!stateOf) throw new AppError('group_needs_daemon', 'the daemon has the states of probes: ask `brainstem status`');
   return probes.map((name) => ({ name, state: stateOf(name) }));
 }
 
 /** Decided as soon as those that are not known cannot change it. Errors: RetryableError while they can. */
-function judge(spec: QuorumSpec, members: readonly Member[]): ProbeOutput {
+function judge(spec: GroupSpec, members: readonly Member[]): ProbeOutput {
   const named = (...states: StateName[]) =>
     members.filter(({ state }) => state !== undefined && states.includes(state));
   const up = named('up', 'degraded').length;
   const down = named('down').map(({ name }) => name);
   const unknown = named('unknown').length;
   const total = up + down.length + unknown;
-  if (total === 0) throw new RetryableError('quorum_undecided', 'none of its probes is watched');
+  if (total === 0) throw new RetryableError('group_undecided', 'none of its probes is watched');
   const wanted = wantedOf(spec, total);
   const seen = { up, total, down: down.slice(0, MAX_NAMES), unknown };
   if (up >= wanted) return { reason: 'ok', fields: seen };
-  if (up + unknown >= wanted) throw new RetryableError('quorum_undecided', `${unknown} of its probes cannot tell yet`);
-  const error = `${up} of ${total} up, ${wanted} wanted; down: ${namesOf(down)}`;
+  if (up + unknown >= wanted) throw new RetryableError('group_undecided', `${unknown} of its probes cannot tell yet`);
+  const open = unknown === 0 ? '' : `, ${unknown} not known yet`;
+  const error = `${up} of ${total} up${open}, ${wanted} wanted; down: ${namesOf(down)}`;
   return { reason: 'unhealthy', fields: seen, error };
 }
 
 /** Never more than there are: pausing one does not break the whole. */
-function wantedOf({ at_least, share }: QuorumSpec, total: number): number {
-  return Math.min(total, at_least ?? Math.ceil((share ?? 1) * total));
+function wantedOf({ quorum, share }: GroupSpec, total: number): number {
+  return Math.min(total, quorum ?? Math.ceil((share ?? 1) * total));
 }
 
 function namesOf(names: readonly string[]): string {
-  const rest = names.length > 10 ? ` and ${names.length - 10} more` : '';
-  return `${names.slice(0, 10).join(', ')}${rest}`;
+  const told = names.slice(0, 1);
+  for (const name of names.slice(1, TOLD.names)) {
+    if (told.join(', ').length + name.length > TOLD.characters) break;
+    told.push(name);
+  }
+  const left = names.length - told.length;
+  return `${told.join(', ')}${left === 0 ? '' : ` and ${left} more`}`;
 }

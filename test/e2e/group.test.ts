@@ -10,28 +10,28 @@ let daemon: Daemon;
 afterEach(() => scene?.close());
 
 /** Its own pace would never show that it is woken. */
-const QUORUM = 'quorum: { probes: [shop], at_least: 2 }, every: 10m, relapse: 0s';
+const GROUP = 'group: { probes: [shop], quorum: 2, shown_in: fleet }, every: 10m, relapse: 0s';
 const definitions = (items: string) => `
 probes:
   - { name: shop, http: { url: "\${BASE}/{{item}}" }, ${QUICK_PROBE}, each: [${items}] }
-  - { name: shops, ${QUORUM} }
+  - { name: shops, ${GROUP} }
   - { name: disk, exec: { argv: [test, -d, "{{item}}"] }, each: [/, /tmp] }
 `;
 
 const base = () => scene.targets.url('').replace(/\/$/, '');
 
-describe('one definition for several probes, and a quorum of them', { timeout: 60_000 }, () => {
+describe('one definition for several probes, and a group of them', { timeout: 60_000 }, () => {
   async function open(items = 'a, b, c') {
     scene = await setScene(() => ({ 'probes/shops.yaml': definitions(items) }));
     daemon = await scene.start({ environment: { BASE: base() } });
     await untilState(daemon, 'shops', 'up');
   }
 
-  it('have a state, an incident and metrics each, and the quorum holds until too few are up', async () => {
+  it('have a state, an incident and metrics each, and the group holds until too few are up', async () => {
     await open();
     scene.targets.set('a', 'broken');
     await untilIncident(daemon, 'shop[a]', 'open');
-    expect((await probeOf(daemon, 'shops')).state).toBe('up');
+    expect(await probeOf(daemon, 'shops')).toMatchObject({ type: 'group', group: 'fleet', state: 'up' });
     expect(await metricOf(daemon, 'brainstem_probe_state{probe="shop[a]",state="down"}')).toBe(1);
     expect(await metricOf(daemon, 'brainstem_probe_state{probe="shop[b]",state="up"}')).toBe(1);
 
@@ -72,7 +72,7 @@ describe('one definition for several probes, and a quorum of them', { timeout: 6
     expect((await untilState(daemon, 'disk[/tmp]', 'up')).target).toBe('test');
     const status = await brainstem(['status', '--url', daemon.url]);
     expect(status.code).toBe(0);
-    await until(async () => (await (await daemon.fetch('/')).text()).includes('shop[b]'), {
+    await until(async () => (await (await daemon.fetch('/')).text()).includes('shop<span class="item">[b]</span>'), {
       what: 'the page to name it',
     });
   });
