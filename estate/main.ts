@@ -114,7 +114,9 @@ async function checkAll(stage: Stage, names: readonly string[]): Promise<number>
       table.push([name, '', '', `left out: there is no ${part}`]);
       continue;
     }
-    const played = await play(stage, name);
+    const played = await play(stage, name).catch(
+      (error: unknown): Played => ({ name, seenMs: 0, allowedMs: 0, problems: [messageOf(error)] }),
+    );
     if (played.problems.length > 0) wrong += 1;
     tell(`${name}: ${played.problems.join('; ') || 'as it must be'}`);
     table.push(rowOf(played));

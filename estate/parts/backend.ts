@@ -1,5 +1,5 @@
 /** The backend API: HTTP and WebSocket, in a container. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { freePort } from '../../test/estate/daemon.ts';
 import type { Server } from '../engine.ts';
@@ -21,7 +21,11 @@ async function start({ engine, folder: home }: Ground): Promise<Backend> {
   const folder = join(home, 'backend');
   await mkdir(folder);
   const faultsFile = join(folder, 'faults.json');
-  const fail = (...faults: readonly BackendFault[]) => writeFile(faultsFile, JSON.stringify(faults));
+  const fail = async (...faults: readonly BackendFault[]) => {
+    // It never reads half of it.
+    await writeFile(`${faultsFile}.new`, JSON.stringify(faults));
+    await rename(`${faultsFile}.new`, faultsFile);
+  };
   await fail();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
