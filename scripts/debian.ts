@@ -12,8 +12,8 @@ export interface Part {
   readonly suites: readonly string[];
 }
 
-/** Each of them needs one part for one type. */
-const EVERY_TYPE = ['probe-types/examples', 'probe-types/soak'];
+/** They need all parts, or nearly: one for each type, or for each system of the estate. */
+const EVERY_TYPE = ['probe-types/examples', 'probe-types/soak', 'e2e/estate-miniature'];
 const DOCKER = [
   ...EVERY_TYPE,
   'probe-types/docker*',
@@ -116,9 +116,9 @@ const PARTS: readonly Part[] = [
   {
     package: 'faketime',
     provides: '/usr/bin/faketime',
-    suites: [...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
+    suites: [...EVERY_TYPE, ...CERTIFICATES, 'e2e/reminders', 'e2e/alert-outage'],
   },
-  { package: 'openssl', provides: '/usr/bin/openssl', suites: [...CERTIFICATES, 'action-types/sql'] },
+  { package: 'openssl', provides: '/usr/bin/openssl', suites: [...EVERY_TYPE, ...CERTIFICATES, 'action-types/sql'] },
   { package: 'unbound', provides: '/usr/sbin/unbound', suites: ['probe-types/dns', 'blackbox/*'] },
   {
     package: 'iputils-ping',
@@ -218,18 +218,15 @@ export function missingParts(): readonly Part[] {
 
 /** One `apt-get install` of everything that is missing; nothing when all is there, or when we may not. */
 export function installParts(): void {
-  const missing = missingParts();
-  if (missing.length === 0 || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
-  console.log(`installing ${missing.map((part) => part.package).join(' ')}`);
+  installPackages(missingParts().map((part) => part.package));
+}
+
+/** One `apt-get install`; nothing without names, or when we may not. */
+export function installPackages(names: readonly string[]): void {
+  if (names.length === 0 || process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
+  console.log(`installing ${names.join(' ')}`);
   apt(['update']);
-  apt([
-    'install',
-    '-y',
-    '--no-install-recommends',
-    '-o',
-    'DPkg::Lock::Timeout=300',
-    ...missing.map((part) => part.package),
-  ]);
+  apt(['install', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...names]);
 }
 
 function apt(args: readonly string[]): void {

@@ -2,12 +2,31 @@
 import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BREAKS } from '../estate/breaks.ts';
+import { PARTS } from '../estate/parts/index.ts';
 import { loadConfiguration } from '../src/config/load.ts';
 import type { Configuration, Probe, Remediation } from '../src/model.ts';
 import { registries } from '../src/registries.ts';
 import { formatDuration } from '../src/units.ts';
 
-const INTRODUCTION = `<!-- Generated from \`probes/\` and \`remediations/\` by \`npm run generate\`: edit those, not this page. -->
+/** How it is tried, without anything of it. */
+const TRY_IT = `## Try it in miniature
+
+\`\`\`
+npm run estate -- prepare              # Debian packages when you are root, the Selenium Grid, a root file system for systemd
+npm run estate                         # starts every part on loopback, and the daemon on these definitions; Ctrl-C ends all of it
+npm run estate -- break redis-killed   # in another terminal; watch the console, whose address the first one prints
+npm run estate -- mend redis-killed    # unless the daemon has healed it meanwhile
+npm run estate -- check                # plays every break, nothing is healed meanwhile, and prints what was seen how soon
+\`\`\`
+
+The definitions are those of this repository; only how often they look is changed, to every 3 s. As root with Docker's engine the servers
+run in containers of an engine of their own, so that the fixes that restart them work; otherwise they are started without. What cannot be
+started is named with its reason, and its probes are unconfigured. The browser probes stay so as root: Chromium's sandbox wants a user of its
+own. \`BRAINSTEM_HEALING=observe npm run estate\` heals nothing. Nothing is called outside this machine, and nothing stays but \`.cache/\`.
+`;
+
+const INTRODUCTION = `<!-- Generated from \`probes/\`, \`remediations/\` and \`estate/\` by \`npm run generate\`: edit those, not this page. -->
 
 # The estate
 
@@ -26,6 +45,12 @@ export async function estatePage(root: string): Promise<string> {
     '## Fixes\n',
     'A fix that is *observe* says what it would do, one that is *approve* waits for a person.\n',
     table(['fix', 'does', 'in', 'at most', 'mode', 'needs'], [...remediations.values()].map(fixRow)),
+    TRY_IT,
+    'These are there:\n',
+    ...Object.entries(PARTS).map(([name, { summary }]) => `- ${code(name)}: ${summary}`),
+    '\nAnd these can be broken:\n',
+    ...Object.entries(BREAKS).map(([name, { summary, red }]) => `- ${code(name)}: ${summary}; seen by ${told(red)}`),
+    '',
     '## When you are woken\n',
     ...(await notesIn(root)),
     '',
@@ -63,6 +88,11 @@ function notesOf(file: string, text: string): string[] {
     return from === -1 ? [] : [`- ${place}: ${comment.slice(from)}`];
   });
 }
+
+const told = (red: Readonly<Record<string, string>>) =>
+  Object.entries(red)
+    .map(([probe, reason]) => `${code(probe)} (${reason})`)
+    .join(', ');
 
 /** From a copy, so that nobody's own .env has a say in it. */
 async function loadWithNothingSet(root: string): Promise<Configuration> {

@@ -10,7 +10,7 @@ const runFile = promisify(execFile);
 /** What stands first on the PATH may be another one, without Celery. */
 const PYTHON = '/usr/bin/python3';
 
-const APPLICATION = `
+export const CELERY_APPLICATION = `
 import json, os, time
 from celery import Celery
 from celery.signals import before_task_publish
@@ -59,7 +59,7 @@ export async function createCelery(
   transport: Record<string, unknown> = {},
 ): Promise<CeleryApplication> {
   const folder = await mkdtemp(join(tmpdir(), 'celery-'));
-  await writeFile(join(folder, 'app.py'), APPLICATION);
+  await writeFile(join(folder, 'app.py'), CELERY_APPLICATION);
   const environment = { BROKER: broker, TRANSPORT: JSON.stringify(transport), C_FORCE_ROOT: '1', PYTHONPATH: folder };
   const workers: ServerProcess[] = [];
   return {

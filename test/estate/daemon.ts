@@ -66,6 +66,8 @@ export interface DaemonOptions {
   readonly port?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly nodeArguments?: readonly string[];
+  /** Program and arguments that end by running it in their place. */
+  readonly before?: readonly string[];
   /** Default: wait until it is ready. */
   readonly ready?: boolean;
 }
@@ -75,7 +77,9 @@ const READY_MS = 30_000;
 /** Starts the daemon; the home's brainstem.yml must take `http.listen` from `${LISTEN}`, or be absent. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const port = options.port ?? (await freePort());
-  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), MAIN, 'run', '--home', options.home.path], {
+  const argv = [process.execPath, ...(options.nodeArguments ?? []), MAIN, 'run', '--home', options.home.path];
+  const [program = '', ...rest] = [...(options.before ?? []), ...argv];
+  const child = spawn(program, rest, {
     env: {
       PATH: process.env['PATH'] ?? '',
       HOME: process.env['HOME'] ?? '',

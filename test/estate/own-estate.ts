@@ -49,11 +49,12 @@ export async function startOwnEstate(environment: Readonly<Record<string, string
 
 const isAbout = ({ incident }: ReceivedBody, probe: string) => incident?.subject === probe;
 
-async function ownFiles(): Promise<Record<string, string>> {
+/** The files of this repository's home; `retimed` changes those of probes. */
+export async function ownFiles(retimed: (text: string) => string = hastened): Promise<Record<string, string>> {
   const folders = await Promise.all(['probes', 'remediations'].map(filesIn));
   const names = ['brainstem.yml', 'credentials.yaml', ...folders.flat()];
   const texts = await Promise.all(names.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')] as const));
-  return Object.fromEntries(texts.map(([name, text]) => [name, name.startsWith('probes/') ? hastened(text) : text]));
+  return Object.fromEntries(texts.map(([name, text]) => [name, name.startsWith('probes/') ? retimed(text) : text]));
 }
 
 async function filesIn(folder: string): Promise<string[]> {
@@ -66,7 +67,7 @@ function hastened(text: string): string {
 }
 
 /** Written as texts; what is executable in the repository is so in the copy. */
-async function makeScriptsExecutable(home: string): Promise<void> {
+export async function makeScriptsExecutable(home: string): Promise<void> {
   for (const name of await filesIn('remediations')) {
     await chmod(join(home, name), (await stat(join(ROOT, name))).mode);
   }

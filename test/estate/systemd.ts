@@ -88,7 +88,8 @@ async function powerOff(container: ChildProcess): Promise<void> {
   clearTimeout(impatient);
 }
 
-async function rootFileSystem(): Promise<string> {
+/** Made once, and kept in the cache. */
+export async function rootFileSystem(): Promise<string> {
   const root = join(CACHE, 'systemd-root');
   if (existsSync(root)) return root;
   await mkdir(CACHE, { recursive: true });

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { credential } from '../../src/probe-types/credential.ts';
 import { providers } from '../../src/probe-types/credential-providers.ts';
-import { contracts, type FakeAnswer, type FakeProvider, startFakeProvider } from '../estate/fake-providers.ts';
+import { type FakeProvider, startFakeProvider } from '../estate/fake-providers.ts';
 import { createAuthority } from '../estate/hostile-certificates.ts';
 import { startSilentNameServer } from '../estate/hostile-names.ts';
 import {
@@ -21,6 +21,7 @@ import {
   serveRaw,
 } from '../estate/hostile-network.ts';
 import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
+import { contracts, type FakeAnswer } from '../estate/provider-contracts.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const clock = { now: () => NOW, monotonic: () => performance.now() };

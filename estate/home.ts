@@ -1,0 +1,32 @@
+/** The home of the daemon: this repository's own definitions, looked at more often, and an .env that points them at the parts. */
+import { createHome, type Home } from '../test/estate/daemon.ts';
+import { makeScriptsExecutable, ownFiles } from '../test/estate/own-estate.ts';
+
+/** How often probes look, and how long they wait: all that is changed of the definitions. */
+export const PACE = { everyMs: 3_000, retryEveryMs: 1_000, timeoutMs: 2_000 };
+
+const DEFAULTS = `
+defaults: { every: ${PACE.everyMs}ms, timeout: ${PACE.timeoutMs}ms }
+`;
+
+export async function writeHome(environment: Readonly<Record<string, string>>): Promise<Home> {
+  const files = await ownFiles(retimed);
+  const home = await createHome({
+    ...files,
+    'brainstem.yml': `${files['brainstem.yml']}${DEFAULTS}`,
+    '.env': Object.entries(environment)
+      .map(([name, value]) => `${name}=${JSON.stringify(value)}\n`)
+      .join(''),
+  });
+  await makeScriptsExecutable(home.path);
+  return home;
+}
+
+/** What a file or a probe says about its own pace, without comments, gives way to the defaults of the home. */
+function retimed(text: string): string {
+  return text
+    .replaceAll(/(?<!retry_)every: \w+/g, `every: ${PACE.everyMs}ms`)
+    .replace(/^defaults: \{ (?!.*retry_every)/m, 'defaults: { retry_every: 1s, ')
+    .replaceAll(/retry_every: \w+/g, `retry_every: ${PACE.retryEveryMs}ms`)
+    .replaceAll(/\btimeout: \w+/g, `timeout: ${PACE.timeoutMs}ms`);
+}
