@@ -50,7 +50,7 @@ export const smtpScene: SetScene = async (later) => {
   return { moved: [['127.0.0.1:2525', `127.0.0.1:${server.port}`]] };
 };
 
-export const quorumScene: SetScene = async (later) => {
+export const groupScene: SetScene = async (later) => {
   const [one, two] = [await serve(createServer(), later), await serve(createServer(), later)];
   return {
     moved: [

@@ -25,7 +25,7 @@ export const scenes: Readonly<Record<string, SetScene>> = {
   postgres: stores.postgresScene,
   process: machine.processScene,
   prometheus: web.prometheusScene,
-  quorum: network.quorumScene,
+  group: network.groupScene,
   rabbitmq: stores.rabbitmqScene,
   redis: stores.redisScene,
   'selenium-grid': web.seleniumGridScene,
