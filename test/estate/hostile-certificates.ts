@@ -29,6 +29,16 @@ export interface Authority {
   remove(): Promise<void>;
 }
 
+/**
+ * The library by itself, as Debian packs it: its program `faketime` names a semaphore by its process id, and fails where one
+ * that was killed left a semaphore of the same id.
+ */
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
+
+function clockOf(agoDays: number): Record<string, string> {
+  return agoDays === 0 ? {} : { LD_PRELOAD: FAKETIME, FAKETIME: `-${agoDays}d` };
+}
+
 export async function createAuthority(): Promise<Authority> {
   const folder = await mkdtemp(join(tmpdir(), 'brainstem-certificates-'));
   const openssl = (...argv: string[]) => run('openssl', argv, { cwd: folder });
@@ -53,8 +63,7 @@ export async function createAuthority(): Promise<Authority> {
       await writeFile(join(folder, `${name}.ext`), `subjectAltName=${names}\n`);
       const sign = ['x509', '-req', '-in', `${name}.csr`, '-out', `${name}.pem`, '-extfile', `${name}.ext`];
       const signer = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', String(days)];
-      const argv = [`${agoDays} days ago`, 'openssl', ...sign, ...signer];
-      await run('faketime', argv, { cwd: folder });
+      await run('openssl', [...sign, ...signer], { cwd: folder, env: { ...process.env, ...clockOf(agoDays) } });
       return await pairOf(name);
     },
     remove: () => rm(folder, { recursive: true, force: true }),
