@@ -1,8 +1,9 @@
 /** Probe type `celery`: workers that answer, and tasks that wait, over the Redis between them. */
 import { z } from 'zod';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
+import { createMailbox, type Mailbox } from '../shared/celery-mailbox.ts';
 import { type Layout, readOldest, readQueues } from './celery-queues.ts';
-import { callRoll, createMailbox, type Mailbox, type Roll } from './celery-workers.ts';
+import { callRoll, type Roll } from './celery-workers.ts';
 import { routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import type { Lifeline } from './lifeline.ts';
