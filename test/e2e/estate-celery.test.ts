@@ -39,7 +39,7 @@ it('workers and queues are up as they should be; one that grows, a worker that i
   await celery.send({ count: 10, queue: 'mail' });
   expect((await untilStory(daemon, 'celery-queues', 'open', () => true)).cause).toContain('depth');
   await worker.end('SIGKILL');
-  const gone = await untilStory(daemon, 'celery-workers', 'open', () => true);
+  const gone = await untilStory(daemon, 'celery-workers', 'open', ({ attempts }) => attempts.length > 0);
   expect(gone).toMatchObject({
     severity: 'critical',
     attempts: [{ remediation: 'restart-celery', refusal: 'unconfigured' }],

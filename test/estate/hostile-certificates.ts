@@ -36,7 +36,7 @@ export interface Authority {
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 
 function clockOf(agoDays: number): Record<string, string> {
-  return agoDays === 0 ? {} : { LD_PRELOAD: FAKETIME, FAKETIME: `-${agoDays}d` };
+  return agoDays === 0 ? {} : { LD_PRELOAD: FAKETIME, FAKETIME: agoDays < 0 ? `+${-agoDays}d` : `-${agoDays}d` };
 }
 
 export async function createAuthority(): Promise<Authority> {

@@ -198,14 +198,18 @@ describe('who may come in', () => {
 
   test('while there is room', async () => {
     const full = await serve(['max_connections: 1']);
-    let client = connect(full.port, '127.0.0.1');
+    // Read, or it would not be seen that it was closed.
+    const takePlace = () =>
+      connect(full.port, '127.0.0.1')
+        .on('error', () => {})
+        .resume();
+    let client = takePlace();
     onTestFinished(() => void client.destroy());
     // Whoever asked whether the server is up may still be counted: then our client was refused, and takes the place again.
     const reason = async () => {
-      if (client.destroyed) client = connect(full.port, '127.0.0.1').on('error', () => {});
+      if (client.destroyed) client = takePlace();
       return (await ask({ url: full.url })).reason;
     };
-    client.on('error', () => {});
     await expect.poll(reason, { timeout: 20_000 }).toBe('saturated');
     client.destroy();
     await expect.poll(async () => (await ask({ url: full.url })).reason).toBe('ok');
