@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Daemon } from '../test/estate/daemon.ts';
 import { incidentsOf } from '../test/estate/scene.ts';
 import { BREAKS, type Break } from './breaks.ts';
-import { PACE } from './home.ts';
 import type { World } from './parts/index.ts';
 import type { Stage } from './stage.ts';
 
@@ -59,7 +58,7 @@ export async function play(stage: Stage, name: string): Promise<Played> {
   await chosen.does(world);
   const problems: string[] = [];
   try {
-    const allowedMs = await allowedFor(stage.daemon, chosen);
+    const allowedMs = await allowedFor(stage, chosen);
     const seenMs = await untilRed(stage.daemon, chosen, begun, allowedMs, problems);
     // Whoever goes down with them does so in the same time, from then on.
     await untilChildren(stage.daemon, chosen, allowedMs, problems);
@@ -72,12 +71,13 @@ export async function play(stage: Stage, name: string): Promise<Played> {
 }
 
 /** `every + (fail_after − 1) × retry_every + fail_after × timeout + 2 s`, of the slowest. */
-async function allowedFor({ api }: Daemon, { red, afterMs = 0 }: Break): Promise<number> {
+async function allowedFor({ daemon, pace }: Stage, { red, afterMs = 0 }: Break): Promise<number> {
   const each = Object.keys(red).map(async (name) => {
-    const { fail_after: failAfter, timeout_ms: timeoutMs } = await api<{ fail_after: number; timeout_ms: number }>(
-      `probes/${name}`,
-    );
-    return PACE.everyMs + (failAfter - 1) * PACE.retryEveryMs + failAfter * timeoutMs;
+    const { fail_after: failAfter, timeout_ms: timeoutMs } = await daemon.api<{
+      fail_after: number;
+      timeout_ms: number;
+    }>(`probes/${name}`);
+    return pace.everyMs + (failAfter - 1) * pace.retryEveryMs + failAfter * timeoutMs;
   });
   return Math.max(...(await Promise.all(each))) + afterMs + SLACK_MS;
 }

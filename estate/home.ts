@@ -3,17 +3,19 @@ import { createHome, type Home } from '../test/estate/daemon.ts';
 import { makeScriptsExecutable, ownFiles } from '../test/estate/own-estate.ts';
 
 /** How often probes look, and how long they wait: all that is changed of the definitions. */
-export const PACE = { everyMs: 3_000, retryEveryMs: 1_000, timeoutMs: 2_000 };
+export interface Pace {
+  readonly everyMs: number;
+  readonly retryEveryMs: number;
+  readonly timeoutMs: number;
+}
 
-const DEFAULTS = `
-defaults: { every: ${PACE.everyMs}ms, timeout: ${PACE.timeoutMs}ms }
-`;
+export const PACE: Pace = { everyMs: 2_000, retryEveryMs: 1_000, timeoutMs: 1_000 };
 
-export async function writeHome(environment: Readonly<Record<string, string>>): Promise<Home> {
-  const files = await ownFiles(retimed);
+export async function writeHome(environment: Readonly<Record<string, string>>, pace: Pace): Promise<Home> {
+  const files = await ownFiles((text) => retimed(text, pace));
   const home = await createHome({
     ...files,
-    'brainstem.yml': `${files['brainstem.yml']}${DEFAULTS}`,
+    'brainstem.yml': `${files['brainstem.yml']}\ndefaults: { every: ${pace.everyMs}ms, timeout: ${pace.timeoutMs}ms }\n`,
     '.env': Object.entries(environment)
       .map(([name, value]) => `${name}=${JSON.stringify(value)}\n`)
       .join(''),
@@ -23,10 +25,10 @@ export async function writeHome(environment: Readonly<Record<string, string>>): 
 }
 
 /** What a file or a probe says about its own pace, without comments, gives way to the defaults of the home. */
-function retimed(text: string): string {
+function retimed(text: string, { everyMs, retryEveryMs, timeoutMs }: Pace): string {
   return text
-    .replaceAll(/(?<!retry_)every: \w+/g, `every: ${PACE.everyMs}ms`)
+    .replaceAll(/(?<!retry_)every: \w+/g, `every: ${everyMs}ms`)
     .replace(/^defaults: \{ (?!.*retry_every)/m, 'defaults: { retry_every: 1s, ')
-    .replaceAll(/retry_every: \w+/g, `retry_every: ${PACE.retryEveryMs}ms`)
-    .replaceAll(/\btimeout: \w+/g, `timeout: ${PACE.timeoutMs}ms`);
+    .replaceAll(/retry_every: \w+/g, `retry_every: ${retryEveryMs}ms`)
+    .replaceAll(/\btimeout: \w+/g, `timeout: ${timeoutMs}ms`);
 }

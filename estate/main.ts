@@ -1,5 +1,5 @@
 /**
- * `npm run estate`: the estate in miniature, to try the daemon on; see docs/try-estate.md.
+ * `npm run estate`: the estate in miniature, to try the daemon on; see docs/estate.md.
  *
  * Exit code: 0 when it did what was asked; 1 when not, or when a break was not seen as it must be; 130 after Ctrl-C.
  */

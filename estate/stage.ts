@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Daemon, freePort, type Home, startDaemon } from '../test/estate/daemon.ts';
 import { noEngine, startEngine } from './engine.ts';
-import { writeHome } from './home.ts';
+import { PACE, type Pace, writeHome } from './home.ts';
 import type { Ground, Part, StartedPart } from './part.ts';
 import { PARTS, type PartName, type World } from './parts/index.ts';
 
@@ -14,6 +14,7 @@ export interface Stage {
   readonly daemon: Daemon;
   readonly home: Home;
   readonly world: Partial<World>;
+  readonly pace: Pace;
   /** What is not there, and why. */
   readonly missing: readonly Missing[];
   close(): Promise<void>;
@@ -27,6 +28,8 @@ export interface Missing {
 export interface StageOptions {
   /** Ceiling over every remediation. Default: auto. */
   readonly healing?: string;
+  /** Default: that of `npm run estate`. */
+  readonly pace?: Pace;
   /** Tells what is being started. */
   readonly tell?: (text: string) => void;
 }
@@ -43,7 +46,8 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
   }
 }
 
-async function start({ healing = 'auto', tell = () => undefined }: StageOptions, cleanups: Cleanup[]): Promise<Stage> {
+async function start(options: StageOptions, cleanups: Cleanup[]): Promise<Stage> {
+  const { healing = 'auto', pace = PACE, tell = () => undefined } = options;
   const folder = await mkdtemp(join(tmpdir(), 'brainstem-estate-'));
   cleanups.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   // PostgreSQL runs as a user of its own.
@@ -57,11 +61,12 @@ async function start({ healing = 'auto', tell = () => undefined }: StageOptions,
   tell(names.join(', '));
   const parts = await startParts(names, { engine, folder, daemonPort }, cleanups);
   const world = Object.fromEntries(parts) as Partial<World>;
-  const home = await writeHome({
+  const environment = {
     ...{ BRAINSTEM_LISTEN: `127.0.0.1:${daemonPort}`, BRAINSTEM_HEALING: healing },
     ...(engine.socket !== undefined && { DOCKER_SOCKET: engine.socket }),
-    ...Object.assign({}, ...parts.map(([, { environment }]) => environment)),
-  });
+    ...Object.assign({}, ...parts.map(([, part]) => part.environment)),
+  };
+  const home = await writeHome(environment, pace);
   cleanups.push(() => home.remove());
   tell('the daemon');
   const daemon = await startDaemon({
@@ -70,7 +75,7 @@ async function start({ healing = 'auto', tell = () => undefined }: StageOptions,
     ...(world.names && { before: world.names.before }),
   });
   cleanups.push(() => daemon.stop());
-  return { daemon, home, world, missing, close: () => cleanUp(cleanups) };
+  return { daemon, home, world, pace, missing, close: () => cleanUp(cleanups) };
 }
 
 /** All at once, since most of the time each waits for a program to be ready. */
