@@ -11,6 +11,8 @@ export const MAX_FRAME_BYTES = 128 * 2 ** 10;
 const FRAME_METHOD = 1;
 const FRAME_HEARTBEAT = 8;
 const FRAME_END = 0xce;
+/** Type, channel, size of the payload. */
+const FRAME_HEAD_BYTES = 7;
 
 /** Class and method, as they stand in a frame. */
 export const METHOD = {
@@ -36,8 +38,16 @@ export interface Method {
 }
 
 export function methodFrame(channel: number, id: number, ...content: readonly Buffer[]): Buffer {
-  const payload = Buffer.concat([long(id), ...content]);
-  return Buffer.concat([byte(FRAME_METHOD), short(channel), long(payload.length), payload, byte(FRAME_END)]);
+  const size = content.reduce((sum, part) => sum + part.length, 4);
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + size + 1);
+  frame.writeUInt8(FRAME_METHOD);
+  frame.writeUInt16BE(channel, 1);
+  frame.writeUInt32BE(size, 3);
+  frame.writeUInt32BE(id, FRAME_HEAD_BYTES);
+  let at = FRAME_HEAD_BYTES + 4;
+  for (const part of content) at += part.copy(frame, at);
+  frame.writeUInt8(FRAME_END, at);
+  return frame;
 }
 
 export function byte(value: number): Buffer {
@@ -86,27 +96,29 @@ function tableValue(value: Table[string]): Buffer {
 /** The next method on any channel. */
 export function* readMethod(incoming: Incoming): Reading<Method> {
   for (;;) {
-    const type = (yield* incoming.take(1)).readUInt8();
+    const head = new ByteCursor(yield* incoming.take(FRAME_HEAD_BYTES));
+    const type = head.byte();
     // The first byte of a protocol header, with which a server answers one that it does not like.
     if (type === PROTOCOL_HEADER[0]) throw new ProbeFailure('protocol', 'it does not speak AMQP 0-9-1');
     if (type !== FRAME_METHOD && type !== FRAME_HEARTBEAT) throw incoming.stranger();
-    const head = new ByteCursor(yield* incoming.take(6), 2);
+    head.short(); // channel
     const size = head.long();
     if (size > MAX_FRAME_BYTES) throw incoming.stranger();
-    const payload = yield* incoming.take(size);
-    if ((yield* incoming.take(1))[0] !== FRAME_END) throw incoming.stranger();
+    // With the byte that ends it.
+    const payload = yield* incoming.take(size + 1);
+    if (payload[size] !== FRAME_END) throw incoming.stranger();
     if (type === FRAME_HEARTBEAT) continue;
-    const content = new ByteCursor(payload);
+    const content = new ByteCursor(payload.subarray(0, size));
     return { id: content.long(), content };
   }
 }
 
 export function readShortText(cursor: ByteCursor): string {
-  return cursor.bytes(cursor.byte()).toString();
+  return cursor.text(cursor.byte());
 }
 
 export function readLongText(cursor: ByteCursor): string {
-  return cursor.bytes(cursor.long()).toString();
+  return cursor.text(cursor.long());
 }
 
 /** Bytes of values that are no texts, tables or lists, by their type. */

@@ -60,12 +60,33 @@ export interface Login {
   readonly virtualHost: string;
 }
 
+/** The frames of a login: they are the same at each run. */
+export interface LoginFrames {
+  readonly startOk: Buffer;
+  readonly open: Buffer;
+}
+
+export function loginFrames({ user, password, virtualHost }: Login): LoginFrames {
+  const about = {
+    product: 'Brainstem',
+    // Else a wrong password would be answered by closing the connection without a word.
+    capabilities: { authentication_failure_close: true },
+  } as const;
+  const proof = [shortText('PLAIN'), longText(`\0${user}\0${password}`), shortText('en_US')];
+  return {
+    startOk: methodFrame(0, METHOD.connectionStartOk, table(about), ...proof),
+    open: methodFrame(0, METHOD.connectionOpen, shortText(virtualHost), shortText(''), byte(0)),
+  };
+}
+
 export interface QueueFigures {
   readonly depth: number;
   readonly consumers: number;
 }
 
 const CHANNEL = 1;
+/** With the code for success. */
+const CLOSE = methodFrame(0, METHOD.connectionClose, short(200), shortText(''), short(0), short(0));
 
 export class AmqpSession {
   readonly #wire: Wire;
@@ -76,7 +97,7 @@ export class AmqpSession {
   }
 
   /** Resolves with what the broker tells about itself: product, version, cluster_name … */
-  async open(login: Login): Promise<ReadonlyMap<string, string>> {
+  async open(login: LoginFrames): Promise<ReadonlyMap<string, string>> {
     this.#wire.write(PROTOCOL_HEADER);
     const { content } = await this.#expect(METHOD.connectionStart);
     content.short(); // version of the protocol
@@ -85,12 +106,12 @@ export class AmqpSession {
     if (!mechanisms.split(' ').includes('PLAIN')) {
       throw new ProbeFailure('auth', `it takes no user name and password (PLAIN), but ${mechanisms.slice(0, 100)}`);
     }
-    this.#send(0, METHOD.connectionStartOk, ...startOk(login));
+    this.#wire.write(login.startOk);
     const tune = (await this.#expect(METHOD.connectionTune)).content;
     const channels = tune.short();
     // No heartbeats: the run has an end.
-    this.#send(0, METHOD.connectionTuneOk, short(channels), long(frameLimit(tune.long())), short(0));
-    this.#send(0, METHOD.connectionOpen, shortText(login.virtualHost), shortText(''), byte(0));
+    const limits = [short(channels), long(frameLimit(tune.long())), short(0)];
+    this.#wire.write(Buffer.concat([methodFrame(0, METHOD.connectionTuneOk, ...limits), login.open]));
     await this.#expect(METHOD.connectionOpenOk);
     return told;
   }
@@ -110,7 +131,7 @@ export class AmqpSession {
 
   /** Takes leave, so that the broker does not complain of a connection that was cut. */
   async close(): Promise<void> {
-    this.#send(0, METHOD.connectionClose, short(200), shortText(''), short(0), short(0));
+    this.#wire.write(CLOSE);
     await this.#expect(METHOD.connectionCloseOk);
   }
 
@@ -138,15 +159,6 @@ export class AmqpSession {
 
 /** Asks for a queue without making one. */
 const PASSIVE = 1;
-
-function startOk({ user, password }: Login): readonly Buffer[] {
-  const about = {
-    product: 'Brainstem',
-    // Else a wrong password would be answered by closing the connection without a word.
-    capabilities: { authentication_failure_close: true },
-  } as const;
-  return [table(about), shortText('PLAIN'), longText(`\0${user}\0${password}`), shortText('en_US')];
-}
 
 /** 0 stands for no limit of its own. */
 function frameLimit(offered: number): number {

@@ -18,23 +18,35 @@ export class ByteCursor {
     this.offset = offset;
   }
 
-  bytes(count: number): Buffer {
+  /** Passes so many bytes; where they begin. */
+  #pass(count: number): number {
     const start = this.offset;
     if (start + count > this.message.length) throw malformed('it ends too early');
     this.offset += count;
+    return start;
+  }
+
+  bytes(count: number): Buffer {
+    const start = this.#pass(count);
     return this.message.subarray(start, this.offset);
   }
 
+  /** UTF-8. */
+  text(count: number): string {
+    const start = this.#pass(count);
+    return this.message.toString('utf8', start, this.offset);
+  }
+
   byte(): number {
-    return this.bytes(1).readUInt8();
+    return this.message.readUInt8(this.#pass(1));
   }
 
   short(): number {
-    return this.bytes(2).readUInt16BE();
+    return this.message.readUInt16BE(this.#pass(2));
   }
 
   long(): number {
-    return this.bytes(4).readUInt32BE();
+    return this.message.readUInt32BE(this.#pass(4));
   }
 
   isAtEnd(): boolean {

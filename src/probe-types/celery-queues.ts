@@ -3,11 +3,24 @@ import { z } from 'zod';
 import { ProbeFailure } from './failure.ts';
 import type { Dialogue, Reply } from './redis-dialogue.ts';
 
-/** How kombu names its keys. */
+/** Where the tasks of some queues wait, and what is asked about them: the same at each run. */
 export interface Layout {
   readonly queues: readonly string[];
-  readonly prioritySteps: readonly number[];
-  readonly separator: string;
+  readonly lists: readonly { readonly queue: string; readonly list: string }[];
+  readonly questions: readonly (readonly string[])[];
+}
+
+/** As kombu names its keys: a list for each step; new tasks are pushed on the left, workers take from the right. */
+export function layOut(queues: readonly string[], prioritySteps: readonly number[], separator: string): Layout {
+  const lists = queues.flatMap((queue) =>
+    prioritySteps.map((step) => ({ queue, list: step === 0 ? queue : `${queue}${separator}${step}` })),
+  );
+  const questions = [
+    ['HLEN', 'unacked'],
+    ['ZRANGE', 'unacked_index', '0', '0', 'WITHSCORES'],
+    ...lists.map(({ list }) => ['LLEN', list]),
+  ];
+  return { queues, lists, questions };
 }
 
 interface QueueFigures {
@@ -21,28 +34,19 @@ interface QueueFigures {
   readonly waitingIn: readonly string[];
 }
 
-/** The lists of a queue: new tasks are pushed on the left, workers take from the right. */
-function listsOf(queue: string, { prioritySteps, separator }: Layout): readonly string[] {
-  return prioritySteps.map((step) => (step === 0 ? queue : `${queue}${separator}${step}`));
-}
-
 /** @param now ms since the epoch. */
 export async function readQueues({ askAll }: Dialogue, layout: Layout, now: number): Promise<QueueFigures> {
-  const lists = layout.queues.flatMap((queue) => listsOf(queue, layout).map((list) => ({ queue, list })));
-  const [unacked, oldest, ...lengths] = await askAll([
-    ['HLEN', 'unacked'],
-    ['ZRANGE', 'unacked_index', '0', '0', 'WITHSCORES'],
-    ...lists.map(({ list }) => ['LLEN', list]),
-  ]);
+  const [unacked, oldest, ...lengths] = await askAll(layout.questions);
   const queues = Object.fromEntries(layout.queues.map((queue) => [queue, 0]));
-  for (const [index, { queue }] of lists.entries()) queues[queue] = (queues[queue] ?? 0) + Number(lengths[index]);
-  return {
-    queues,
-    depth: Object.values(queues).reduce((sum, length) => sum + length, 0),
-    unacked: Number(unacked),
-    oldest_unacked_s: ageOf(takenAtSeconds(oldest), now),
-    waitingIn: lists.filter((_, index) => Number(lengths[index]) > 0).map(({ list }) => list),
-  };
+  const waitingIn: string[] = [];
+  let depth = 0;
+  for (const [index, { queue, list }] of layout.lists.entries()) {
+    const length = Number(lengths[index]);
+    queues[queue] = (queues[queue] ?? 0) + length;
+    depth += length;
+    if (length > 0) waitingIn.push(list);
+  }
+  return { queues, depth, unacked: Number(unacked), oldest_unacked_s: ageOf(takenAtSeconds(oldest), now), waitingIn };
 }
 
 /** Member and score: when the task was given to a worker. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 import { createMailbox, type Mailbox } from '../shared/celery-mailbox.ts';
-import { type Layout, readOldest, readQueues } from './celery-queues.ts';
+import { type Layout, layOut, readOldest, readQueues } from './celery-queues.ts';
 import { callRoll, type Roll } from './celery-workers.ts';
 import { routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
@@ -82,7 +82,7 @@ function createCelery(resolver: NameResolver = createResolver()): ProbeType<type
     return {
       spec,
       access,
-      layout: { queues: spec.queues, prioritySteps: spec.priority_steps, separator },
+      layout: layOut(spec.queues, spec.priority_steps, separator),
       mailbox: createMailbox(databaseOf(access.server), separator),
     };
   });
@@ -134,9 +134,10 @@ async function runCelery(
   { spec, access, layout, mailbox }: Prepared,
   resolver: NameResolver,
   { reads }: ProbeInput,
-  { clock, ...context }: Context,
+  context: Context,
 ): Promise<ProbeOutput> {
-  return await runOverConnection({ ...context, clock }, DATABASE_PHASES, async (line, { seen, fields }) => {
+  const { clock } = context;
+  return await runOverConnection(context, DATABASE_PHASES, async (line, { seen, fields }) => {
     const dialogue = await enterRedis(access, resolver, clock.now(), line, seen);
     const { waitingIn, ...figures } = await readQueues(dialogue, layout, clock.now());
     Object.assign(fields, figures);

@@ -118,7 +118,7 @@ export function publicationOf(
   level: Level,
 ): { readonly topic: string; readonly payload: Buffer } {
   const cursor = new ByteCursor(body);
-  const topic = cursor.bytes(cursor.short()).toString();
+  const topic = cursor.text(cursor.short());
   if ((flags & 0x06) !== 0) cursor.short();
   skipProperties(cursor, level);
   return { topic, payload: cursor.rest() };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput, ProbeType } from '../ports.ts';
 import type { ServerUrl } from '../shared/server-url.ts';
-import { AmqpSession, type QueueFigures, QueueRefusal } from './amqp-session.ts';
+import { AmqpSession, type LoginFrames, loginFrames, type QueueFigures, QueueRefusal } from './amqp-session.ts';
 import { routeOf, routeOptions } from './connection.ts';
 import { addressFamilies, tlsFamilies } from './network-families.ts';
 import { oncePerSpec } from './once-per-spec.ts';
@@ -53,6 +53,7 @@ const rabbitmqFields: FieldDeclarations = {
 interface Prepared {
   readonly spec: RabbitmqSpec;
   readonly access: Access;
+  readonly login: LoginFrames;
 }
 
 /** A type with its own name cache, default TLS context and prepared specs. */
@@ -62,7 +63,7 @@ function createRabbitmq(resolver: NameResolver = createResolver()): ProbeType<ty
     const server = acceptedServer(spec.url, SCHEMES);
     const insecure = spec.tls?.insecure_skip_verify ?? false;
     const guard = server.scheme === 'amqps' ? createGuard(server.host, spec.tls, insecure) : undefined;
-    return { spec, access: { server, route: routeOf(spec), guard } };
+    return { spec, access: { server, route: routeOf(spec), guard }, login: loginFrames(loginOf(server)) };
   });
   return {
     name: 'rabbitmq',
@@ -87,12 +88,16 @@ function createRabbitmq(resolver: NameResolver = createResolver()): ProbeType<ty
 
 export const rabbitmq = createRabbitmq();
 
-async function runRabbitmq({ spec, access }: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
+async function runRabbitmq(
+  { spec, access, login }: Prepared,
+  resolver: NameResolver,
+  context: Context,
+): Promise<ProbeOutput> {
   return await runOverConnection(context, DATABASE_PHASES, async (line, { seen, fields }) => {
     fields['connected'] = false;
     const socket = await reach(access, resolver, context.clock.now(), line, seen);
     const session = new AmqpSession(new Wire(socket, line, 'AMQP'));
-    const told = await session.open(loginOf(access.server));
+    const told = await session.open(login);
     Object.assign(fields, {
       connected: true,
       version: told.get('version'),

@@ -52,14 +52,11 @@ export async function runOverConnection(
   } finally {
     line.close();
   }
-  const { ip, peer } = findings.seen;
-  const fields = {
-    ...findings.fields,
-    phases: line.phasesIn(phases),
-    certificate: peer?.certificate,
-    tls: peer?.tls,
-    ip,
-  };
+  const { fields, seen } = findings;
+  fields['phases'] = line.phasesIn(phases);
+  fields['certificate'] = seen.peer?.certificate;
+  fields['tls'] = seen.peer?.tls;
+  fields['ip'] = seen.ip;
   return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
 }
 
