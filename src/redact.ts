@@ -1,7 +1,10 @@
 /** Keeps the values of secrets out of logs, pages and messages, in every form in which they usually travel. */
 
 export interface Redactor {
-  /** Replaces the set of values to hide. Values shorter than six characters are ignored: hiding them would hide words. */
+  /**
+   * Replaces the set of values to hide. Values shorter than six characters are ignored: hiding them would hide words. What
+   * was cut off at its greatest length may end in the middle of a value: half of one at the end is hidden too.
+   */
   use(secrets: readonly string[]): void;
   redact(text: string): string;
 }
@@ -11,14 +14,12 @@ const SHORTEST = 6;
 
 /** A redactor that hides nothing until `use` is called. */
 export function createRedactor(): Redactor {
-  let pattern: RegExp | undefined;
+  let index = indexOf([]);
   return {
     use(secrets) {
-      pattern = compile(new Set(secrets.flatMap(formsOf)));
+      index = indexOf(secrets.flatMap(formsOf));
     },
-    redact(text) {
-      return pattern === undefined ? text : text.replace(pattern, REDACTED);
-    },
+    redact: (text) => hide(text, index),
   };
 }
 
@@ -46,15 +47,54 @@ export function redactAll(value: unknown, redact: (text: string) => string): unk
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [redact(key), redactAll(member, redact)]));
 }
 
-/** One alternation, longest first, so that no form is cut short by another that it contains. */
-function compile(forms: ReadonlySet<string>): RegExp | undefined {
-  const hidden = [...forms].filter((form) => form.length >= SHORTEST).sort((a, b) => b.length - a.length);
-  if (hidden.length === 0) return undefined;
-  return new RegExp(hidden.map(escapePattern).join('|'), 'g');
+/** What is looked for, by its first characters: a text is read once, however many secrets there are. */
+interface Index {
+  readonly byHead: ReadonlyMap<string, readonly string[]>;
+  /** Pairs of characters with which something begins, so that most places of a text are passed by at once. */
+  readonly beginnings: Uint8Array;
 }
 
-function escapePattern(literal: string): string {
-  return literal.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+function indexOf(forms: readonly string[]): Index {
+  const byHead = new Map<string, string[]>();
+  const beginnings = new Uint8Array(2 ** 16);
+  for (const form of new Set(forms.filter(({ length }) => length >= SHORTEST))) {
+    const head = form.slice(0, SHORTEST);
+    byHead.set(head, [...(byHead.get(head) ?? []), form]);
+    beginnings[pairAt(form, 0)] = 1;
+  }
+  return { byHead, beginnings };
+}
+
+function pairAt(text: string, at: number): number {
+  return ((text.charCodeAt(at) << 8) ^ text.charCodeAt(at + 1)) & 0xffff;
+}
+
+function hide(text: string, { byHead, beginnings }: Index): string {
+  let shown = '';
+  let from = 0;
+  const last = text.length - SHORTEST;
+  for (let at = 0; at <= last; at += 1) {
+    if (beginnings[pairAt(text, at)] === 0) continue;
+    const forms = byHead.get(text.slice(at, at + SHORTEST));
+    const length = forms === undefined ? 0 : longestAt(text, at, forms);
+    if (length === 0) continue;
+    shown += text.slice(from, at) + REDACTED;
+    from = at + length;
+    at = from - 1;
+  }
+  return from === 0 ? text : shown + text.slice(from);
+}
+
+/** Characters of the longest form that stands at a place, so that none is cut short by another that it contains; 0: none does. */
+function longestAt(text: string, at: number, forms: readonly string[]): number {
+  const left = text.length - at;
+  let longest = 0;
+  for (const form of forms) {
+    const isCut = left < form.length && left >= form.length / 2;
+    const length = isCut ? left : form.length;
+    if (length > longest && length <= left && text.startsWith(isCut ? form.slice(0, left) : form, at)) longest = length;
+  }
+  return longest;
 }
 
 function formsOf(secret: string): string[] {

@@ -60,6 +60,25 @@ test('hides the value of a file that ends in a newline', () => {
   expect(redactorFor('from-a-file\n').redact('got from-a-file.')).toBe(`got ${REDACTED}.`);
 });
 
+test('hides what was cut off in the middle of a secret, unless less than half of it is left', () => {
+  const { redact } = redactorFor('first-half-other', 'abcdefgh');
+  expect(redact('it said first-half')).toBe(`it said ${REDACTED}`);
+  expect(redact('it said first-h')).toBe('it said first-h');
+  expect(redact('it said first-half, and more')).toBe('it said first-half, and more');
+  expect(redact('it said abcdef')).toBe(`it said ${REDACTED}`);
+});
+
+test('finds the same as one look for each value, in texts full of almost the same', () => {
+  const values = ['aaaaaa', 'aaaabaaa', 'abababab', 'aaaaaaaaaaaaab'];
+  const { redact } = redactorFor(...values);
+  const naive = new RegExp([...values].sort((one, other) => other.length - one.length).join('|'), 'g');
+  for (let seed = 1; seed <= 500; seed += 1) {
+    const text = Array.from({ length: 60 }, (_, at) => ((seed * 7_919 + at * at * 31 + seed * at) % 5 < 4 ? 'a' : 'b'));
+    const said = `${text.join('')}.....`;
+    expect(redact(said)).toBe(said.replace(naive, REDACTED));
+  }
+});
+
 test('reads 1 MiB against 200 secrets without hanging', () => {
   const { redact } = redactorFor(...Array.from({ length: 200 }, (_, index) => `${index}-secret-${'a'.repeat(20)}`));
   const started = performance.now();
