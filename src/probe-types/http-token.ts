@@ -21,14 +21,18 @@ export interface TokenSource {
   authorization(exchange: Exchange): Promise<string>;
   /** The target did not accept it: the next run fetches another. */
   refused(): void;
+  /** The token that was sent last, which nobody may see; none: none was. */
+  sent(): readonly string[];
 }
 
 export function createTokenSource(options: Oauth2, access: Access): TokenSource {
   let kept: { readonly authorization: string; readonly until: number } | undefined;
+  let sent: readonly string[] = [];
   return {
     async authorization(exchange) {
       if (kept && kept.until > exchange.now) return kept.authorization;
       const token = await fetchToken(options, access, exchange);
+      sent = [token.access_token];
       const lifetimeMs = (token.expires_in ?? UNSTATED_LIFETIME_S) * 1_000;
       kept = { authorization: `Bearer ${token.access_token}`, until: exchange.now + lifetimeMs - MARGIN_MS };
       return kept.authorization;
@@ -36,6 +40,7 @@ export function createTokenSource(options: Oauth2, access: Access): TokenSource 
     refused() {
       kept = undefined;
     },
+    sent: () => sent,
   };
 }
 

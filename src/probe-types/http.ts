@@ -66,7 +66,8 @@ async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, co
   }
   const seen = toFields(journey.sighting, line, input.reads, plan.spec.max_text);
   const fields = plan.spec.steps ? { ...seen, steps: journey.steps } : seen;
-  const learnt = { fields, ...(journey.hidden.length > 0 && { hidden: journey.hidden }) };
+  const hidden = [...journey.hidden, ...(plan.tokens?.sent() ?? [])];
+  const learnt = { fields, ...(hidden.length > 0 && { hidden }) };
   return failure ? { reason: failure.reason, ...learnt, error: failure.message } : { reason: 'ok', ...learnt };
 }
 
