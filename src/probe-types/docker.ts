@@ -43,8 +43,8 @@ const fields: FieldDeclarations = {
   oom_killed: { type: 'bool', summary: 'its last exit was for want of memory; false while it runs' },
   restarts: { type: 'double', summary: 'how often the engine restarted it by its restart policy' },
   uptime_s: { type: 'double', unit: 's', summary: 'time since its start; absent unless it runs' },
-  cpu_percent: { type: 'double', unit: 'percent', summary: 'of one core since the last run; absent unless it runs' },
-  memory_bytes: { type: 'double', unit: 'bytes', summary: 'in use without the page cache; absent unless it runs' },
+  cpu_percent: { type: 'double', unit: '%', summary: 'of one core since the last run; absent unless it runs' },
+  memory_bytes: { type: 'double', unit: 'B', summary: 'in use without the page cache; absent unless it runs' },
   image: { type: 'string', summary: 'image it was created from, as written' },
   ...itemFields,
 };

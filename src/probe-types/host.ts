@@ -25,7 +25,7 @@ const fields: FieldDeclarations = {
   load15: { type: 'double', summary: 'Load average of 15 minutes' },
   load1_per_cpu: { type: 'double', summary: 'Load average of 1 minute per processor' },
   memory_percent: { type: 'double', unit: '%', summary: 'Memory in use; caches that can be given back are not' },
-  memory_available_bytes: { type: 'double', unit: 'bytes', summary: 'Memory that programs can still get' },
+  memory_available_bytes: { type: 'double', unit: 'B', summary: 'Memory that programs can still get' },
   swap_percent: { type: 'double', unit: '%', summary: 'Swap in use; 0 without swap' },
   disk_percent: { type: 'map', unit: '%', summary: 'Space in use by mount point, as in disk_percent["/"]' },
   disk_percent_max: { type: 'double', unit: '%', summary: 'Space in use on the fullest file system' },

@@ -60,7 +60,7 @@ const processFields: FieldDeclarations = {
   cpu_percent: { type: 'double', unit: '%', summary: 'Of one core since the last run, all together' },
   memory_bytes: {
     type: 'double',
-    unit: 'bytes',
+    unit: 'B',
     summary: 'Resident memory, all together; what several share is counted for each',
   },
   threads: { type: 'double', summary: 'Threads, all together' },

@@ -23,7 +23,7 @@ const fields: FieldDeclarations = {
   exit_code: { type: 'double', summary: 'of its last main process, 128 + n after a signal; null before its first end' },
   main_pid: { type: 'double', summary: 'process id of its main process; null without one' },
   cpu_percent: { type: 'double', unit: '%', summary: 'of one core since the last run; null without CPU accounting' },
-  memory_bytes: { type: 'double', unit: 'bytes', summary: 'of all its processes; null without memory accounting' },
+  memory_bytes: { type: 'double', unit: 'B', summary: 'of all its processes; null without memory accounting' },
   since_s: { type: 'double', unit: 's', summary: 'time in this state, by the second' },
 };
 
