@@ -39,6 +39,10 @@ export async function bootSystemd({ binds }: { readonly binds: Readonly<Record<s
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let console = '';
+  // It was not started: nothing ends then.
+  container.once('error', ({ message }) => {
+    console = message;
+  });
   for (const stream of [container.stdout, container.stderr]) {
     stream.on('data', (chunk: Buffer) => {
       console = (console + chunk.toString()).slice(-4_096);
@@ -57,7 +61,7 @@ export async function bootSystemd({ binds }: { readonly binds: Readonly<Record<s
   try {
     await until(async () => /^(running|degraded)$/.test(await stateOf(systemd)), {
       ...{ what: 'systemd to have booted', withinMs: BOOT_MS },
-      giveUp: () => (container.exitCode ?? container.signalCode) !== null && `it ended: ${console}`,
+      giveUp: () => hasEnded(container) && `it ended: ${console}`,
     });
     return systemd;
   } catch (error) {
@@ -78,8 +82,12 @@ async function leaderOf({ pid }: ChildProcess): Promise<string> {
   return leader;
 }
 
+function hasEnded({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid === undefined || exitCode !== null || signalCode !== null;
+}
+
 async function powerOff(container: ChildProcess): Promise<void> {
-  if (container.exitCode !== null || container.signalCode !== null) return;
+  if (hasEnded(container)) return;
   const exited = once(container, 'exit');
   // SIGTERM to nspawn powers off in order; a second one, which comes when that takes long, ends everything in there.
   container.kill('SIGTERM');
