@@ -1,7 +1,7 @@
 /** `brainstem validate`: everything a home would load, with all errors at once. */
 import { access, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
-import { listHome } from '../config/files.ts';
+import { listHome, OWN_FILES } from '../config/files.ts';
 import { loadConfiguration } from '../config/load.ts';
 import { ConfigurationError, formatProblem, UsageError } from '../errors.ts';
 import type { Configuration, Problem } from '../model.ts';
@@ -46,8 +46,7 @@ async function target(path: string, home: string): Promise<{ home: string; file?
   const owner = await homeOf(absolute, home);
   const file = relative(owner, absolute).replaceAll('\\', '/');
   const { probes, remediations, modules } = await listHome(owner);
-  if (['brainstem.yml', 'blackbox.yml', '.env', ...probes, ...remediations, ...modules].includes(file))
-    return { home: owner, file };
+  if ([...OWN_FILES, ...probes, ...remediations, ...modules].includes(file)) return { home: owner, file };
   throw new UsageError('not_loaded', `${path} is none of the files that the home ${owner} loads`);
 }
 

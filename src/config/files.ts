@@ -37,7 +37,7 @@ export async function listHome(home: string, problems?: Problems): Promise<HomeF
 }
 
 /** Files of a home that stand alone, each of which may be missing. */
-const OWN_FILES = ['brainstem.yml', 'blackbox.yml', 'credentials.yaml', '.env'];
+export const OWN_FILES: readonly string[] = ['brainstem.yml', 'blackbox.yml', 'credentials.yaml', '.env'];
 
 /** Hash over the names and contents of every file that a configuration depends on. */
 export async function hashHome(home: string): Promise<string> {

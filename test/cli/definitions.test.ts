@@ -38,6 +38,20 @@ describe('validate', () => {
     expect(written).toEqual({ out: `${home} is valid: 1 probe, 0 remediations, 0 notifiers\n${waiting}`, err: '' });
   });
 
+  test.each(['brainstem.yml', 'blackbox.yml', 'credentials.yaml', '.env'])('looks at %s alone, too', async (file) => {
+    const home = await homeWith({ 'probes/a.yaml': WEB, [file]: '' });
+    const { io, written } = terminal();
+    expect(await validate({ paths: [join(home, file)], home, json: false }, io)).toBe(0);
+    expect(written).toMatchObject({ out: expect.stringContaining(`${home} is valid`), err: '' });
+  });
+
+  test('is told when a file is none of those that a home loads', async () => {
+    const home = await homeWith({ 'probes/a.yaml': WEB, 'notes.txt': '' });
+    const { io } = terminal();
+    const asked = validate({ paths: [join(home, 'notes.txt')], home, json: false }, io);
+    await expect(asked).rejects.toThrow(/notes\.txt is none of the files that the home/);
+  });
+
   test('names what is unset file by file, together what waits for the same, in lines that a terminal holds', async () => {
     const many = Array.from(
       { length: 20 },
