@@ -1,7 +1,7 @@
 /** Something to have an exchange with, for each probe type over a network: real servers where Debian has one, else small ones. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Server as GrpcServer, ServerCredentials, type sendUnaryData } from '@grpc/grpc-js';
@@ -47,6 +47,7 @@ export async function startExchangeServers(later: Later) {
     udpPort: await startUdp(later),
     websocketPort: await startWebsocket(later),
     grpcPort: await startGrpc(later),
+    api: await startApi(later),
     ...{ redis: redis.url, mariadb: mariadb.url('mysql'), postgres: postgres.url() },
     ...{ mosquitto: mosquitto.url, nats: nats.url, rabbitmq: rabbitmq.url, smtpPort: mail.port },
     dockerSocket: dockerd.socket,
@@ -69,6 +70,46 @@ async function startHttps(later: Later) {
     response.end(BODY);
   });
   return { port: await listening(server, later), ca: authority.cert };
+}
+
+const PROGRAM = {
+  ...{ state: 20, statename: 'RUNNING', start: 1_700_000_000, stop: 0, now: 1_700_000_060, exitstatus: 0 },
+  ...{ spawnerr: '', pid: 4_242 },
+};
+const NODE = { availability: 'UP', version: '4.48.0', maxSessions: 1, slots: [{ session: null }] };
+
+/** What those answer that are asked over HTTP, by path. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  '/api/v1/query': json({
+    ...{ status: 'success', data: { resultType: 'vector', result: [{ metric: {}, value: [1_700_000_000, '1'] }] } },
+  }),
+  '/api/v2/summary.json': json({ status: { indicator: 'none', description: 'All Systems Operational' } }),
+  '/whoami': BODY,
+  '/status': json({ value: { ready: true, nodes: [NODE] } }),
+  '/graphql': json({ data: { grid: { sessionQueueSize: 0 } } }),
+  '/RPC2': xmlRpcStruct(PROGRAM),
+};
+
+function json(value: object): string {
+  return JSON.stringify(value);
+}
+
+function xmlRpcStruct(struct: Readonly<Record<string, string | number>>): string {
+  const members = Object.entries(struct).map(([name, value]) => {
+    const type = typeof value === 'number' ? 'int' : 'string';
+    return `<member><name>${name}</name><value><${type}>${value}</${type}></value></member>`;
+  });
+  const value = `<value><struct>${members.join('')}</struct></value>`;
+  return `<?xml version='1.0'?><methodResponse><params><param>${value}</param></params></methodResponse>`;
+}
+
+async function startApi(later: Later): Promise<string> {
+  const server = createHttpServer((request, response) => {
+    request.resume();
+    const answer = ANSWERS[new URL(request.url ?? '/', 'http://api').pathname];
+    response.writeHead(answer === undefined ? 404 : 200, { Connection: 'close' }).end(answer);
+  });
+  return `http://${HOST}:${await listening(server, later)}`;
 }
 
 async function startUdp(later: Later): Promise<number> {

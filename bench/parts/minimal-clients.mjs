@@ -6,6 +6,8 @@
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
@@ -19,6 +21,7 @@ import * as amqp from '../../dist/probe-types/amqp-frames.js';
 import { connectPacket, disconnectPacket } from '../../dist/probe-types/mqtt-packets.js';
 import { SETTINGS_QUERY, STATUS_QUERY } from '../../dist/probe-types/mysql-figures.js';
 import { figuresQuery } from '../../dist/probe-types/postgres-figures.js';
+import { readAnswer, writeCall } from '../../dist/shared/xml-rpc.js';
 
 const HOST = '127.0.0.1';
 
@@ -176,6 +179,42 @@ export const minimalClients = {
     ]);
   },
 
+  prometheus: ({ url, query }) => {
+    return async () => JSON.parse(await ask(`${url}/api/v1/query?query=${encodeURIComponent(query)}`));
+  },
+
+  statuspage: ({ url }) => {
+    return async () => JSON.parse(await ask(`${url}/api/v2/summary.json`));
+  },
+
+  credential: ({ url, token }) => {
+    return () => ask(url, { headers: { Authorization: `Bearer ${token}` } });
+  },
+
+  'selenium-grid': ({ url }) => {
+    const question = JSON.stringify({ query: '{ grid { sessionQueueSize } }' });
+    return async () => {
+      JSON.parse(await ask(`${url}/status`));
+      JSON.parse(await ask(`${url}/graphql`, { method: 'POST' }, question));
+    };
+  },
+
+  supervisor: ({ url, program }) => {
+    const call = writeCall('supervisor.getProcessInfo', [program]);
+    return async () => readAnswer(await ask(`${url}/RPC2`, { method: 'POST' }, call));
+  },
+
+  process: ({ name }) => {
+    return async () => {
+      const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry));
+      return pids.filter((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(`(${name})`));
+    };
+  },
+
+  icmp: ({ host }) => {
+    return () => untilDone((done) => execFile('ping', ['-n', '-c', '1', '--', host], done));
+  },
+
   exec: ({ argv: [program, ...rest] }) => {
     return () => untilDone((done) => execFile(program, rest, done));
   },
@@ -185,6 +224,21 @@ export const minimalClients = {
     return () => engine.getContainer(container).inspect();
   },
 };
+
+/** Resolves with the body. */
+function ask(url, options, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { agent: false, ...options }, (response) => {
+      let heard = '';
+      response.on('data', (chunk) => {
+        heard += chunk;
+      });
+      response.on('end', () => resolve(heard));
+    });
+    request.on('error', reject);
+    request.end(body);
+  });
+}
 
 /** `done` takes an error, or nothing. */
 function untilDone(start) {

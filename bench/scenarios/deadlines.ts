@@ -40,6 +40,9 @@ const SPECS: Readonly<Record<string, (silent: Silent) => object>> = {
   rabbitmq: ({ port }) => ({ url: `amqp://${HOST}:${port}` }),
   prometheus: ({ port }) => ({ url: `http://${HOST}:${port}`, query: 'up' }),
   statuspage: ({ port }) => ({ url: `http://${HOST}:${port}` }),
+  credential: ({ port }) => ({ provider: 'http', url: `http://${HOST}:${port}/`, token: 'of the bench' }),
+  'selenium-grid': ({ port }) => ({ url: `http://${HOST}:${port}` }),
+  supervisor: ({ socket }) => ({ url: `unix://${socket}`, program: 'worker' }),
   docker: ({ socket }) => ({ container: 'web', socket }),
 };
 

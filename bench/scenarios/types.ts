@@ -16,7 +16,7 @@ interface Exchange {
 
 const HOST = '127.0.0.1';
 
-const EXCHANGES: readonly Exchange[] = [
+export const EXCHANGES: readonly Exchange[] = [
   { name: 'tcp', library: 'node:net', spec: ({ httpPort: port }) => ({ host: HOST, port }) },
   { name: 'udp', library: 'node:dgram', spec: ({ udpPort: port }) => ({ host: HOST, port, send: 'status' }) },
   { name: 'http', library: 'node:http', spec: ({ http }) => ({ url: `http://${http}/plain/0` }) },
@@ -39,9 +39,30 @@ const EXCHANGES: readonly Exchange[] = [
   { name: 'mqtt', library: 'node:net', spec: ({ mosquitto: url }) => ({ url, client_id: 'bench' }) },
   { name: 'nats', library: 'node:net', spec: ({ nats: url }) => ({ url }) },
   { name: 'rabbitmq', library: 'node:net', spec: ({ rabbitmq: url }) => ({ url }) },
+  { name: 'prometheus', library: 'node:http', spec: ({ api }) => ({ url: api, query: 'up' }) },
+  { name: 'statuspage', library: 'node:http', spec: ({ api }) => ({ url: api }) },
+  {
+    ...{ name: 'credential', library: 'node:http' },
+    spec: ({ api }) => ({ provider: 'http', url: `${api}/whoami`, token: 'of the bench' }),
+  },
+  { name: 'selenium-grid', library: 'node:http', spec: ({ api }) => ({ url: api }) },
+  { name: 'supervisor', library: 'node:http', spec: ({ api }) => ({ url: api, program: 'worker' }) },
   { name: 'exec', library: 'node:child_process', spec: () => ({ argv: ['/bin/true'] }) },
+  { name: 'icmp', library: 'node:child_process', spec: () => ({ host: HOST }) },
+  { name: 'process', library: 'node:fs', spec: () => ({ name: 'redis-server' }) },
   { name: 'docker', library: 'dockerode', spec: ({ dockerSocket: socket }) => ({ container: 'web', socket }) },
 ];
+
+/** Types that have no exchange with a library, or none that fits in here, and why. */
+export const WITHOUT_PEER: Readonly<Record<string, string>> = {
+  browser: 'what it costs is Chromium, in processes of its own: seconds of CPU and 470 MB at its peak',
+  custom: "a module's own code",
+  environment: 'asks nobody: it compares a list with the environment',
+  group: 'asks nobody: it counts the states of others',
+  heartbeat: 'asks nobody: others report',
+  host: "reads the kernel's files, as many as its conditions name",
+  systemd: 'starts systemctl, as `exec` does a program',
+};
 
 const MOST = 1.5;
 const WITHIN_MS = 600_000;
