@@ -1,10 +1,9 @@
-/** The measured part of docs/performance.md. */
+/** The measured parts of docs/performance.md: one for each scenario, each with its own day. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 
 const PAGE = join(import.meta.dirname, '../docs/performance.md');
-const BEGIN = '<!-- measured -->';
 const END = '<!-- /measured -->';
 
 /** What the figures were measured on. */
@@ -14,11 +13,14 @@ export function machine(): string {
   return `${availableParallelism()} cores (${model}), ${memoryGiB} GiB, Node ${process.version}, ${process.platform}`;
 }
 
-export async function writeReport(table: string): Promise<void> {
+/** @param table in Markdown. */
+export async function writeReport(scenario: string, table: string): Promise<void> {
   const page = await readFile(PAGE, 'utf8');
-  const [before, rest = ''] = page.split(BEGIN);
-  const after = rest.split(END)[1];
-  if (before === undefined || after === undefined) throw new Error(`${PAGE} lacks the lines ${BEGIN} and ${END}`);
+  const begin = `<!-- measured ${scenario} -->`;
+  const [before = '', rest] = page.split(begin);
+  const end = rest?.indexOf(END) ?? -1;
+  if (rest === undefined || end === -1) throw new Error(`${PAGE} lacks the lines ${begin} and ${END}`);
   const day = new Date().toISOString().slice(0, 10);
-  await writeFile(PAGE, `${before}${BEGIN}\n\nMeasured on ${day}: ${machine()}.\n\n${table}\n\n${END}${after}`);
+  const measured = `Measured on ${day}: ${machine()}.\n\n${table}`;
+  await writeFile(PAGE, `${before}${begin}\n\n${measured}\n\n${rest.slice(end)}`);
 }
