@@ -128,6 +128,7 @@ const PAIRS: readonly (readonly [module: string, target: string, path?: string])
   ['http_no_header', 'http', '/json'],
   ['http_gzip', 'http', '/zipped'],
   ['http_gzip', 'http', '/ok'],
+  ['http_gzip', 'http', '/empty'],
   ['http_limit', 'http', '/large'],
   ['http_limit', 'http', '/ok'],
   ['http_auth', 'http', '/private'],

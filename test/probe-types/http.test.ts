@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -304,6 +304,19 @@ describe('body', () => {
     });
     const { fields } = await ask({ url: `http://127.0.0.1:${port}/` });
     expect(fields).toMatchObject({ json: { a: 1 }, body_bytes: 7 });
+  });
+
+  test.each(['gzip', 'deflate', 'br', 'gzip, br'])('that is empty needs no decoding from %s', async (encoding) => {
+    const { port } = await serveHttp((request, response) => {
+      const empty = encoding === 'gzip, br' && request.method === 'GET' ? brotliCompressSync('') : '';
+      response.writeHead(200, { 'Content-Encoding': encoding }).end(empty);
+    });
+    const url = `http://127.0.0.1:${port}/`;
+    for (const method of ['HEAD', 'GET']) {
+      expect(await ask({ url, method })).toMatchObject({ reason: 'ok', fields: { status: 200, body_bytes: 0 } });
+    }
+    // Whoever says what the body is demands one.
+    expect(await ask({ url, encoding: 'gzip' })).toMatchObject({ reason: 'protocol' });
   });
 });
 
