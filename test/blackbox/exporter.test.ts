@@ -109,6 +109,7 @@ const PAIRS: readonly (readonly [module: string, target: string, path?: string])
   ['http_2xx', 'http', '/empty'],
   ['http_2xx', 'http', '/chunked'],
   ['http_2xx', 'http', '/moved'],
+  ['http_2xx', 'http', '/moved-away'],
   ['http_2xx', 'http', '/loop'],
   ['http_2xx', 'http', '/zipped'],
   ['http_2xx', 'http', '/half'],

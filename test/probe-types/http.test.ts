@@ -340,6 +340,16 @@ describe('redirects', () => {
     expect(await ask({ url: `http://127.0.0.1:${port}/` })).toMatchObject({ reason: 'ok', fields: { status: 302 } });
   });
 
+  test('that lead where nobody answers are no answer', async () => {
+    const away = `http://127.0.0.1:${await closedPort()}/`;
+    const { port } = await serveHttp((_request, response) => response.writeHead(302, { Location: away }).end());
+    const { reason, fields } = await ask({ url: `http://127.0.0.1:${port}/` });
+    expect(reason).toBe('connect_refused');
+    expect(fields).toMatchObject({ redirects: 1, final_url: away });
+    expect(fields).toMatchObject({ status: undefined, http_version: undefined, content_length: undefined });
+    expect(fields['headers']).toBeUndefined();
+  });
+
   test('may lead to what is not ASCII', async () => {
     const { port } = await serveHttp((request, response) => {
       if (request.url !== '/') response.end(request.url);
