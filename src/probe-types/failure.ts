@@ -49,6 +49,12 @@ const EXCHANGE_REASONS: Readonly<Record<ExchangeTrouble, Reason>> = {
 /** Trouble of our own machine, which says nothing about the target. */
 const OWN_TROUBLE: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
+/** The error to throw instead, when it is our own lack of descriptors or memory; undefined: it is something else. */
+export function ownTrouble(error: unknown): RetryableError | undefined {
+  if (!OWN_TROUBLE.has(codeOf(error) ?? '')) return undefined;
+  return new RetryableError('out_of_resources', messageOf(error), { cause: error });
+}
+
 /**
  * The failure behind an error of a socket, a TLS layer, the HTTP parser or a decoder.
  * Our own lack of descriptors or memory becomes a RetryableError, so that no target is blamed for it.
@@ -60,7 +66,8 @@ export function classify(error: Error, phase: Phase): Error {
   if (error instanceof ExchangeFailure) {
     return new ProbeFailure(EXCHANGE_REASONS[error.trouble], error.message, options);
   }
-  if (OWN_TROUBLE.has(code)) return new RetryableError('out_of_resources', messageOf(error), options);
+  const own = ownTrouble(error);
+  if (own) return own;
   if (phase === 'resolve') return new ProbeFailure('dns', messageOf(error), options);
   if (phase === 'connect') {
     const [reason, text] = CONNECT_REASONS[code] ?? ['unreachable', messageOf(error)];

@@ -77,7 +77,10 @@ function decodersFor(header: string | undefined): readonly Decoder[] {
   });
 }
 
-/** Without backpressure: what waits in a decoder is bounded by the cap on what is written to it. */
+/**
+ * Without backpressure: what waits in a decoder is bounded by the cap on what is written to it. An empty body has nothing
+ * to decode, such as that of HEAD; only a spec that names its encoding demands one.
+ */
 function feed(source: IncomingMessage | Decoder, decoder: Decoder, limits: BodyLimits, collector: Collector): void {
   let bytes = 0;
   source.on('data', (chunk: Buffer) => {
@@ -85,7 +88,10 @@ function feed(source: IncomingMessage | Decoder, decoder: Decoder, limits: BodyL
     if (bytes > limits.maxBytes) collector.finish(true);
     else decoder.write(chunk);
   });
-  source.on('end', () => decoder.end());
+  source.on('end', () => {
+    if (bytes === 0 && limits.encoding === undefined) collector.finish(false);
+    else decoder.end();
+  });
 }
 
 class Collector {
