@@ -227,6 +227,20 @@ test('gatus', async () => {
   expect((loaded.get('core-front-page') as Probe).unset).toEqual([]);
 });
 
+test('gatus demands of a status what its conditions say, and nothing else', async () => {
+  const { probes, text } = await importAll('gatus', {
+    'config.yaml': `endpoints:
+  - { name: login, url: "http://127.0.0.1:${port}/missing", conditions: ["[CONNECTED] == true", "[BODY].status == UP"] }
+  - { name: strict, url: "http://127.0.0.1:${port}/missing", conditions: ["[STATUS] < 300"] }
+`,
+  });
+  expect(probes.map(({ expect: conditions }) => conditions)).toEqual([
+    ['status > 0', 'json.status == "UP"'],
+    ['status < 300'],
+  ]);
+  expect(await statesOf(text)).toEqual({ login: 'up', strict: 'down' });
+});
+
 test('uptime-kuma', async () => {
   const common = { active: true, interval: 60, maxretries: 2, retryInterval: 20 };
   const url = `http://127.0.0.1:${port}/`;
