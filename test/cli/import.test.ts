@@ -14,7 +14,8 @@ let port: number;
 beforeAll(async () => {
   server = createServer((request, response) => {
     response.statusCode = request.url === '/missing' ? 404 : 200;
-    response.setHeader('content-type', 'application/json').end('{"status":"UP","items":[1,2]}');
+    const padding = request.url === '/large' ? ' '.repeat(2 * 2 ** 20) : '';
+    response.setHeader('content-type', 'application/json').end(`{"status":"UP","items":[1,2]}${padding}`);
   });
   port = await listen(server);
 });
@@ -142,6 +143,18 @@ scrape_configs:
     const list = `# ours\nhttp://127.0.0.1:${port}/\nhttp_404 127.0.0.1:${port}/missing  # gone\n\nhttp_404 127.0.0.1:${port}/\n`;
     const { text } = await importAll('blackbox', { 'blackbox.yml': MODULES, list, password: 'x' }, { targets: 'list' });
     expect(Object.values(await statesOf(text))).toEqual(['up', 'up', 'down']);
+  });
+
+  test('a limit on bodies that ours would lower stays as it is', async () => {
+    const modules = `modules:
+  limited: { prober: http, http: { body_size_limit: 100MB } }
+  parsed: { prober: http, http: { fail_if_body_json_not_matches_cel: body.status == "UP" } }
+  free: { prober: http }
+`;
+    const list = ['limited', 'parsed', 'free'].map((module) => `${module} http://127.0.0.1:${port}/large\n`).join('');
+    const { probes, text } = await importAll('blackbox', { 'blackbox.yml': modules, list }, { targets: 'list' });
+    expect(probes.at(-1)?.['http']).not.toHaveProperty('max_body');
+    expect(Object.values(await statesOf(text))).toEqual(['up', 'up', 'up']);
   });
 
   test('without targets there is nothing to do', async () => {
