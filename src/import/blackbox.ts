@@ -95,7 +95,7 @@ function toEntry(
   const checks = translation.checks.map(({ source }) => source).filter((source) => source !== IMPLIED);
   const entry = {
     name: names(asked.job === undefined ? asked.target : `${asked.job}-${asked.target}`),
-    [prober.type]: files.refer(literal(tidy(made.spec as Record<string, unknown>))),
+    [prober.type]: files.refer(literal(tidy(made.spec as Record<string, unknown>, checks))),
     every: formatDuration(everyMs),
     timeout: formatDuration(Math.min(...waits)),
     ...compact({
@@ -107,12 +107,15 @@ function toEntry(
   return [entry];
 }
 
+/** Conditions that are about the whole body, of which a probe of ours reads 1 MiB when it is not told. */
+const WHOLE_BODY = /\b(?:body_truncated|json)\b/;
+
 /** Without what a probe of ours does as well, or better, when it is not told. */
-function tidy(spec: Record<string, unknown>): Record<string, unknown> {
+function tidy(spec: Record<string, unknown>, checks: readonly string[]): Record<string, unknown> {
   const unneeded: Record<string, unknown> = {
     method: 'GET',
     redirects: 10,
-    max_body: 64 * 2 ** 20,
+    ...(!checks.some((source) => WHOLE_BODY.test(source)) && { max_body: 64 * 2 ** 20 }),
     encoding: 'identity',
     transport: 'udp',
     recursion: true,

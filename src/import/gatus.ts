@@ -87,13 +87,19 @@ function thresholdsOf(endpoint: Tree, lost: Lost) {
 }
 
 function conditionsOf(endpoint: Tree, type: string, lost: Lost): readonly string[] {
-  return itemsOf(childOf(endpoint, 'conditions')).flatMap((condition) => {
+  // Gatus demands nothing of a status that is not named, where our own type wants 200 to 299.
+  let anyStatus = type === 'http';
+  const sources = itemsOf(childOf(endpoint, 'conditions')).flatMap((condition) => {
     const written = String(condition.value);
     const translated = translateCondition(written, { type });
-    if ('source' in translated) return [translated.source];
+    if ('source' in translated) {
+      if (written.includes('[STATUS]')) anyStatus = false;
+      return [translated.source];
+    }
     if ('loss' in translated) lost(condition, `the condition ${written}: ${translated.loss}`);
     return [];
   });
+  return anyStatus ? ['status > 0', ...sources] : sources;
 }
 
 interface Probe {
