@@ -10,12 +10,20 @@ export type Phase = (typeof PHASES)[number];
 /** The target did not do what was asked of it. Never leaves a probe type. */
 export class ProbeFailure extends Error {
   readonly reason: Reason;
+  /** It was somebody else on the way to the target, of which nothing is known now. */
+  readonly unknown: 'witness_away' | undefined;
 
-  constructor(reason: Reason, message: string, options?: { cause?: unknown }) {
+  constructor(reason: Reason, message: string, options?: { cause?: unknown; unknown?: 'witness_away' }) {
     super(message, options);
     this.name = 'ProbeFailure';
     this.reason = reason;
+    this.unknown = options?.unknown;
   }
+}
+
+/** How a run ends with it. */
+export function failed({ reason, message, unknown }: ProbeFailure) {
+  return { reason, error: message, ...(unknown && { unknown }) };
 }
 
 /** What the deadline means, by the phase it struck in. */

@@ -53,7 +53,9 @@ async function fetchToken(options: Oauth2, access: Access, exchange: Exchange): 
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
     const message = `no token from ${new URL(options.token_url).host}: ${error.message}`;
-    throw new ProbeFailure(error.reason, message, { cause: error });
+    // A token server that is away says nothing of the target, which nobody restarts for it.
+    const unknown = error.reason === 'auth' ? undefined : 'witness_away';
+    throw new ProbeFailure(error.reason, message, { cause: error, ...(unknown && { unknown }) });
   } finally {
     exchange.line.release();
   }

@@ -225,6 +225,7 @@ describe('oauth2 client credentials', () => {
       fields: { status: undefined },
       error: expect.stringMatching(message),
     });
+    expect(output.unknown).toBeUndefined();
   });
 
   test.each<[string, string, RegExp, (socket: Socket) => void]>([
@@ -237,7 +238,7 @@ describe('oauth2 client credentials', () => {
     const oauth2 = { token_url: `http://127.0.0.1:${port}/`, client_id: 'me', client_secret: 'x' };
     const timeoutMs = reason === 'timeout' ? 300 : 10_000;
     const output = await ask({ url: 'http://127.0.0.1:1/', auth: { oauth2 } }, { timeoutMs });
-    expect(output).toMatchObject({ reason, error: expect.stringMatching(message) });
+    expect(output).toMatchObject({ reason, unknown: 'witness_away', error: expect.stringMatching(message) });
     expect(output.error).toContain(`no token from 127.0.0.1:${port}: `);
   });
 
