@@ -1,4 +1,5 @@
 /** blackbox.yml, and the targets that a prometheus.yml or a list names, to probes. */
+import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { FileReader } from '../blackbox/prober.ts';
 import { type TranslatedModule, translateModule } from '../config/blackbox.ts';
@@ -49,13 +50,16 @@ interface ImportFiles extends FileReader {
 }
 
 function importFiles(folder: string): ImportFiles {
-  const mark = (name: string) => `\u{e000}${resolve(folder, name)}\u{e001}`;
+  // No file can hold it.
+  const id = randomUUID();
+  const marked = new RegExp(`${id}(.*?)${id}`, 'g');
+  const mark = (name: string) => `${id}${resolve(folder, name)}${id}`;
   const files: ImportFiles = {
     path: (name) => resolve(folder, name),
     text: mark,
     secret: mark,
     refer(value) {
-      if (typeof value === 'string') return value.replace(/\u{e000}([^\u{e001}]*)\u{e001}/gu, '${file:$1}');
+      if (typeof value === 'string') return value.replace(marked, '${file:$1}');
       if (Array.isArray(value)) return value.map(files.refer);
       if (typeof value !== 'object' || value === null) return value;
       return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, files.refer(child)]));

@@ -35,13 +35,18 @@ const ADVICE: Readonly<Record<string, string>> = {
   maintenance: 'a silence keeps alerts back for a while',
 };
 
-/** Gatus takes `$NAME` as well, and `$$` for a dollar. */
+/** `$NAME`, `${NAME}`, `$$` for a dollar; any other beginning of a reference of ours is none of theirs. */
+const REFERENCE = /\$(?:\$\{|\$|\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)|\{)/g;
+
+/** Our references for theirs. Whoever wrote the file may name variables, as in Gatus, but no files of this machine. */
 function withVariables(tree: Tree): Tree {
   const children = new Map([...tree.children].map(([key, child]) => [key, withVariables(child)]));
   if (typeof tree.value !== 'string') return { ...tree, children };
-  const value = tree.value.replace(/\$(?:\$|([A-Za-z_]\w*))/g, (_, name?: string) =>
-    name === undefined ? '$' : `\${${name}}`,
-  );
+  const value = tree.value.replace(REFERENCE, (written, braced?: string, bare?: string) => {
+    const name = braced ?? bare;
+    if (name !== undefined) return `\${${name}}`;
+    return written === '$$' ? '$' : '$${';
+  });
   return { ...tree, value, children };
 }
 

@@ -197,6 +197,23 @@ endpoints:
   - { name: shell, url: "ssh://127.0.0.1:22", ssh: { username: u, password: p } }
 `;
 
+test('what a stranger wrote is text, and reads no file of this machine', async () => {
+  const header = (value: string) => `"${value}"`;
+  const written = ['$NAME', '${NAME}', '$$NAME', '${file:/etc/hostname}', '$${file:/etc/hostname}', '${NAME:-x}', '$5'];
+  const headers = written.map((value, index) => `X-${index}: ${header(value)}`).join(', ');
+  const gatus = `endpoints: [{ name: a, url: "http://127.0.0.1:${port}/", headers: { ${headers} } }]\n`;
+  const { probes } = await importAll('gatus', { 'config.yaml': gatus });
+  const { headers: read } = (probes[0] as unknown as { http: { headers: Record<string, string> } }).http;
+  expect(Object.values(read)).toEqual([
+    ...['${NAME}', '${NAME}', '$NAME', '$${file:/etc/hostname}', '$${file:/etc/hostname}', '$${NAME:-x}', '$5'],
+  ]);
+
+  const module = `modules: { m: { prober: http, http: { body: "\u{e000}/etc/hostname\u{e001}" } } }\n`;
+  const targets = { 'blackbox.yml': module, targets: `m http://127.0.0.1:${port}/\n` };
+  const { text } = await importAll('blackbox', targets, { targets: 'targets' });
+  expect(text).not.toContain('file:');
+});
+
 test('gatus', async () => {
   const { probes, losses, text } = await importAll('gatus', { 'config.yaml': GATUS.replaceAll('PORT', String(port)) });
   expect(probes.map(({ name }) => name)).toEqual(['core-front-page', 'certificate', 'names', 'port', 'mail', 'host']);
