@@ -53,19 +53,11 @@ describe('a Redis', { timeout: 120_000 }, () => {
 
   it('that loads its data says so and is left to load, which a restart would begin again', async () => {
     const { daemon, heard } = await watch(['--enable-debug-command', 'local']);
-    await server.cli('DEBUG', 'POPULATE', '4000');
-    for (const [name, value] of Object.entries({
-      'key-load-delay': '10000',
-      'loading-process-events-interval-bytes': '1024',
-    })) {
-      await server.cli('CONFIG', 'SET', name, value);
-    }
-    const loading = server.cli('DEBUG', 'RELOAD').catch(() => 'ended with the server');
+    await server.load();
     await until(() => heard('redis-ping').includes('opened'), { what: 'people to hear of it', withinMs: 30_000 });
     const story = await untilStory(daemon, 'redis-ping', 'open', () => true);
     expect(story).toMatchObject({ cause: expect.stringContaining('it sent ^-'), attempts: [] });
     await server.kill();
-    await loading;
   });
 
   it('at its memory limit is healed when the memory is of keys that have expired, and no other key is lost', async () => {
