@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../test/estate/daemon.ts';
-import { SELENIUM_NODE, seleniumJar } from '../../test/estate/selenium-grid.ts';
+import { seleniumJar, seleniumNode } from '../../test/estate/selenium-grid.ts';
 import type { Server } from '../engine.ts';
 import { type Ground, given, type Part, type StartedPart } from '../part.ts';
 
@@ -14,7 +14,7 @@ async function start({ engine, folder: home }: Ground): Promise<Selenium> {
   const jar = await seleniumJar();
   const folder = join(home, 'selenium');
   await mkdir(folder);
-  await writeFile(join(folder, 'node.toml'), SELENIUM_NODE);
+  await writeFile(join(folder, 'node.toml'), seleniumNode(1));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = await engine.run({

@@ -13,11 +13,13 @@ export const gridFields: FieldDeclarations = {
   version: { type: 'string', summary: 'Such as 4.48.0' },
 };
 
+const stereotype = z.object({ browserName: z.string().optional() }).optional().catch(undefined);
 const node = z.object({
   availability: z.string(),
   version: z.string().optional(),
-  slots: z.array(z.object({ session: z.unknown() })),
+  slots: z.array(z.object({ session: z.unknown(), stereotype })),
 });
+const reserved = z.object({ sessionId: z.literal('reserved') });
 const statusAnswer = z.object({
   value: z.object({ ready: z.boolean(), message: z.string().default(''), nodes: z.array(node) }),
 });
@@ -32,10 +34,17 @@ export function readStatus(answer: unknown): GridStatus {
   return data.value;
 }
 
+type Slot = GridStatus['nodes'][number]['slots'][number];
+
+const isUp = ({ availability }: GridStatus['nodes'][number]) => availability === 'UP';
+/** A browser is being opened there, perhaps ours. */
+const isReserved = ({ session }: Slot) => reserved.safeParse(session).success;
+const isTaken = ({ session }: Slot) => session !== null && session !== undefined;
+
 export function toFigures({ ready, nodes }: GridStatus) {
-  const up = nodes.filter(({ availability }) => availability === 'UP');
+  const up = nodes.filter(isUp);
   const slots = up.flatMap((each) => each.slots);
-  const taken = slots.filter(({ session }) => session !== null && session !== undefined);
+  const taken = slots.filter(isTaken);
   return {
     ready,
     nodes: up.length,
@@ -51,6 +60,20 @@ export function demandReady({ ready, message }: GridStatus, { slots, slots_free 
   if (ready) return;
   if (slots > 0 && slots_free === 0) throw new ProbeFailure('saturated', `all ${slots} slots are taken`);
   throw new ProbeFailure('unhealthy', message.slice(0, 300) || 'the grid is not ready');
+}
+
+/** Why nobody opened such a browser; undefined: the state of the grid does not tell. */
+export function whyNoSlot(status: GridStatus, browserName: string): ProbeFailure | undefined {
+  const named = ({ stereotype }: Slot) => stereotype?.browserName?.toLowerCase() === browserName.toLowerCase();
+  const up = status.nodes.filter(isUp).flatMap(({ slots }) => slots);
+  const fitting = up.filter(named);
+  if (fitting.some(isReserved)) return undefined;
+  if (fitting.length > 0 && fitting.every(isTaken)) {
+    return new ProbeFailure('saturated', `all ${fitting.length} slots for ${browserName} are taken`);
+  }
+  if (fitting.length > 0) return undefined;
+  const nobody = up.length === 0 ? 'no node is up' : `no node offers the browser ${browserName.slice(0, 50)}`;
+  return new ProbeFailure('unhealthy', nobody);
 }
 
 const queueAnswer = z.object({ data: z.object({ grid: z.object({ sessionQueueSize: z.number() }) }) });
