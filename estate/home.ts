@@ -4,6 +4,8 @@ import { makeScriptsExecutable, ownFiles } from '../test/estate/own-estate.ts';
 
 /** How often probes look, and how long they wait: all that is changed of the definitions. */
 export const PACE = { everyMs: 3_000, retryEveryMs: 1_000, timeoutMs: 2_000 };
+/** Of what a browser opens, which takes seconds, one page at a time: too slow to go down by a break before it is mended. */
+const BROWSER_PACE: typeof PACE = { everyMs: 30_000, retryEveryMs: 10_000, timeoutMs: 30_000 };
 
 const DEFAULTS = `
 defaults: { every: ${PACE.everyMs}ms, timeout: ${PACE.timeoutMs}ms }
@@ -22,11 +24,12 @@ export async function writeHome(environment: Readonly<Record<string, string>>): 
   return home;
 }
 
-/** What a file or a probe says about its own pace, without comments, gives way to the defaults of the home. */
-function retimed(text: string): string {
+/** What a file or a probe says about its own pace, without comments, gives way to ours. */
+function retimed(text: string, name: string): string {
+  const { everyMs, retryEveryMs, timeoutMs } = name === 'probes/browser.yaml' ? BROWSER_PACE : PACE;
   return text
-    .replaceAll(/(?<!retry_)every: \w+/g, `every: ${PACE.everyMs}ms`)
+    .replaceAll(/(?<!retry_)every: \w+/g, `every: ${everyMs}ms`)
     .replace(/^defaults: \{ (?!.*retry_every)/m, 'defaults: { retry_every: 1s, ')
-    .replaceAll(/retry_every: \w+/g, `retry_every: ${PACE.retryEveryMs}ms`)
-    .replaceAll(/\btimeout: \w+/g, `timeout: ${PACE.timeoutMs}ms`);
+    .replaceAll(/retry_every: \w+/g, `retry_every: ${retryEveryMs}ms`)
+    .replaceAll(/\btimeout: \w+/g, `timeout: ${timeoutMs}ms`);
 }
