@@ -16,7 +16,7 @@ import {
   serveRaw,
   sleep,
 } from '../estate/hostile-network.ts';
-import { leavesNothing } from '../estate/leaks.ts';
+import { doesNotGrow, leavesNothing } from '../estate/leaks.ts';
 import { type SeleniumGrid, startSeleniumGrid } from '../estate/selenium-grid.ts';
 
 const PASSWORD = ['correct', 'horse', 'battery'].join('-');
@@ -357,11 +357,9 @@ describe('what answers as a grid may be anything', () => {
 
   test('and leaves nothing behind', async () => {
     const refusing = await pretend({ 'POST /session': { value: { error: 'session not created', message: 'no' } } });
-    await leavesNothing(
-      async () => expect((await visit({ url, grid: refusing.url })).reason).toBe('unhealthy'),
-      200,
-      25,
-    );
+    const run = async () => expect((await visit({ url, grid: refusing.url })).reason).toBe('unhealthy');
+    await leavesNothing(run, 200, 25);
+    await doesNotGrow(run);
   });
 });
 
