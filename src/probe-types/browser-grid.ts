@@ -14,6 +14,7 @@ import { readStatus, whyNoSlot } from './selenium-status.ts';
 
 /** The part of the time that the grid has for opening a browser: what remains is the page's, however long we waited. */
 const OPENING_SHARE = 1 / 2;
+const TOO_SLOW = 'no browser was opened in half of the time';
 /** Left of the time for quitting, when the visit took all of its own: a second is usual. */
 const QUITTING_MS = 3_000;
 const QUITTING_SHARE = 1 / 5;
@@ -101,7 +102,8 @@ async function open(grid: Grid, name: string, context: Context, deadline: number
     });
   } catch (error) {
     if (!(error instanceof ProbeFailure && error.reason === 'timeout')) throw error;
-    let why = new ProbeFailure('timeout', 'no browser was opened in half of the time', { cause: error });
+    // Else it was the grid that waited no longer.
+    let why = part.signal.aborted ? new ProbeFailure('timeout', TOO_SLOW, { cause: error }) : error;
     await leave(grid, context, deadline, async (api) => {
       // It may have opened all the same, a moment too late.
       await quitLeftovers(api, name);
