@@ -10,9 +10,11 @@ export interface Pace {
 }
 
 export const PACE: Pace = { everyMs: 2_000, retryEveryMs: 1_000, timeoutMs: 1_000 };
+/** Of what a browser opens, which takes seconds, one page at a time: too slow to go down by a break before it is mended. */
+const BROWSER_PACE: Pace = { everyMs: 30_000, retryEveryMs: 10_000, timeoutMs: 30_000 };
 
 export async function writeHome(environment: Readonly<Record<string, string>>, pace: Pace): Promise<Home> {
-  const files = await ownFiles((text) => retimed(text, pace));
+  const files = await ownFiles((text, name) => retimed(text, name === 'probes/browser.yaml' ? BROWSER_PACE : pace));
   const home = await createHome({
     ...files,
     'brainstem.yml': `${files['brainstem.yml']}\ndefaults: { every: ${pace.everyMs}ms, timeout: ${pace.timeoutMs}ms }\n`,
@@ -24,7 +26,7 @@ export async function writeHome(environment: Readonly<Record<string, string>>, p
   return home;
 }
 
-/** What a file or a probe says about its own pace, without comments, gives way to the defaults of the home. */
+/** What a file or a probe says about its own pace, without comments, gives way to ours. */
 function retimed(text: string, { everyMs, retryEveryMs, timeoutMs }: Pace): string {
   return text
     .replaceAll(/(?<!retry_)every: \w+/g, `every: ${everyMs}ms`)

@@ -20,10 +20,10 @@ npm run estate -- mend redis-killed    # unless the daemon has healed it meanwhi
 npm run estate -- check                # plays every break, nothing is healed meanwhile, and prints what was seen how soon
 \`\`\`
 
-The definitions are those of this repository; only how often they look is changed, to every 2 s, and how long they wait, to 1 s. As root with Docker's engine the servers
+The definitions are those of this repository; only how often they look is changed, to every 2 s (in a browser every 30 s), and how long they
+wait, to 1 s (30 s). As root with Docker's engine the servers
 run in containers of an engine of their own, so that the fixes that restart them work; otherwise they are started without. What cannot be
-started is named with its reason, and its probes are unconfigured. The browser probes stay so as root: Chromium's sandbox wants a user of its
-own. \`BRAINSTEM_HEALING=observe npm run estate\` heals nothing. Nothing is called outside this machine, and nothing stays but \`.cache/\`.
+started is named with its reason, and its probes are unconfigured. \`BRAINSTEM_HEALING=observe npm run estate\` heals nothing. Nothing is called outside this machine, and nothing stays but \`.cache/\`.
 `;
 
 const INTRODUCTION = `<!-- Generated from \`probes/\`, \`remediations/\` and \`estate/\` by \`npm run generate\`: edit those, not this page. -->

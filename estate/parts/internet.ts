@@ -130,7 +130,9 @@ function pagesAnswer(fails: (fault: string) => boolean): Answers {
     const text = PAGES[pathname];
     if (text !== undefined) {
       const shown = fails(pathname.slice(1)) ? 'Application error' : text;
-      response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><html><body>${shown}</body></html>`);
+      // A browser would ask for an icon, and tell that there is none.
+      const page = `<!doctype html><html><head><link rel="icon" href="data:,"></head><body>${shown}</body></html>`;
+      response.writeHead(200, { 'content-type': 'text/html' }).end(page);
       return true;
     }
     if (pathname !== '/asset.js') return false;

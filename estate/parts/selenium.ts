@@ -1,8 +1,8 @@
-/** A Selenium Grid with one node. */
+/** A Selenium Grid with one node, in whose browser the pages are watched. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../test/estate/daemon.ts';
-import { SELENIUM_NODE, seleniumJar } from '../../test/estate/selenium-grid.ts';
+import { seleniumJar, seleniumNode } from '../../test/estate/selenium-grid.ts';
 import type { Server } from '../engine.ts';
 import { type Ground, given, type Part, type StartedPart } from '../part.ts';
 
@@ -14,7 +14,8 @@ async function start({ engine, folder: home }: Ground): Promise<Selenium> {
   const jar = await seleniumJar();
   const folder = join(home, 'selenium');
   await mkdir(folder);
-  await writeFile(join(folder, 'node.toml'), SELENIUM_NODE);
+  // The pages are watched in one of them: the grid with the other is still one that is ready.
+  await writeFile(join(folder, 'node.toml'), seleniumNode(2));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = await engine.run({
@@ -28,13 +29,13 @@ async function start({ engine, folder: home }: Ground): Promise<Selenium> {
   });
   return {
     server,
-    environment: given({ SELENIUM_CONTAINER: server.container, SELENIUM_URL: url }),
+    environment: given({ SELENIUM_CONTAINER: server.container, SELENIUM_URL: url, BROWSER_GRID: url }),
     stop: () => server.stop(),
   };
 }
 
 export const selenium: Part<Selenium> = {
-  summary: 'A Selenium Grid with one node',
+  summary: 'A Selenium Grid with one node, in whose browser the three pages are watched',
   needs: {
     'openjdk-17-jre-headless': '/usr/bin/java',
     chromium: '/usr/bin/chromium',

@@ -6,8 +6,7 @@ export interface BrowserRequest {
   readonly url: string;
   readonly steps: readonly Step[];
   readonly secrets: Readonly<Record<string, string>>;
-  /** A program to start, or a browser that runs already. */
-  readonly browser: { readonly executable: string; readonly sandbox: boolean } | { readonly cdp: string };
+  readonly browser: BrowserPlace;
   readonly insecure: boolean;
   readonly screenshotOnFailure: boolean;
   /** How long a step waits for what it needs. */
@@ -18,6 +17,14 @@ export interface BrowserRequest {
   readonly folder: string;
 }
 
+/** A program to start, or a browser that runs already, with what its DevTools want to be told. */
+export type BrowserPlace =
+  | { readonly executable: string; readonly sandbox: boolean }
+  | { readonly cdp: string; readonly headers?: Readonly<Record<string, string>> };
+
+/** What is being done until there is a page. */
+export const STARTING = 'starting the browser';
+
 export interface Screenshot {
   readonly name: string;
   readonly file: string;
@@ -26,6 +33,8 @@ export interface Screenshot {
 export type BrowserLine =
   /** What is being done now: what a run that is killed was at. */
   | { readonly kind: 'at'; readonly what: string }
+  /** There was no browser, or it ended or stood still: nothing is known about the page. `internal`: we have no driver. */
+  | { readonly kind: 'away'; readonly reason: Reason; readonly error: string }
   | {
       readonly kind: 'result';
       readonly reason: Reason;

@@ -22,10 +22,21 @@ const options = z.strictObject({
   sandbox: z
     .boolean()
     .default(true)
-    .describe('The sandbox of the browser. As root it does not start with it: run Brainstem as a user of its own'),
+    .describe(
+      'The sandbox of a browser that is started here. As root it does not start with it: run Brainstem as a user of its own',
+    ),
   cdp: httpUrl(['http:', 'https:', 'ws:', 'wss:'])
     .optional()
     .describe('A browser that runs already, by its DevTools address, such as http://127.0.0.1:9222'),
+  grid: httpUrl(['http:', 'https:'])
+    .optional()
+    .describe(
+      'A Selenium Grid (version 4) that opens a browser for each run, such as http://127.0.0.1:4444; userinfo in it is sent as basic authentication',
+    ),
+  capabilities: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('Of the session on that grid; its browser is chrome unless browserName says another that has DevTools'),
   insecure_skip_verify: z.boolean().default(false).describe('Accept any certificate'),
   screenshot_on_failure: z.boolean().default(true).describe('Keep a picture of a run that fails, in data/screenshots'),
 });
@@ -35,5 +46,13 @@ export const browserSpec = options
   .refine(({ cdp, executable }) => cdp === undefined || executable === undefined, {
     path: ['executable'],
     message: 'starts nothing where `cdp` names a browser that runs already',
+  })
+  .refine(({ grid, cdp, executable }) => grid === undefined || (cdp ?? executable) === undefined, {
+    path: ['grid'],
+    message: 'opens a browser of its own: it stands without `cdp` and `executable`',
+  })
+  .refine(({ grid, capabilities }) => grid !== undefined || capabilities === undefined, {
+    path: ['capabilities'],
+    message: 'are those of a session on a `grid`',
   });
 export type BrowserSpec = z.output<typeof options>;

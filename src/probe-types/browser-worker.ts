@@ -8,7 +8,7 @@ import { codeOf, messageOf } from '../errors.ts';
 import type { Fields } from '../model.ts';
 import { systemClock } from '../shared/system-clock.ts';
 import { failureOf } from './browser-failure.ts';
-import type { BrowserLine, BrowserRequest } from './browser-protocol.ts';
+import { type BrowserLine, type BrowserPlace, type BrowserRequest, STARTING } from './browser-protocol.ts';
 import { browserVerbs, open, photograph, type Visit } from './browser-verbs.ts';
 import { ProbeFailure } from './failure.ts';
 import { createMemory, type Memory } from './step-memory.ts';
@@ -18,6 +18,8 @@ import { runSteps } from './steps.ts';
 const LAST_WORDS_MS = 1_500;
 /** What the page may take to tell about itself. */
 const LOOK_MS = 1_000;
+/** What the browser may take to say that it is there: no page keeps it from that. */
+const ALIVE_MS = 500;
 const CLOSE_MS = 1_000;
 
 const MAX_TEXT = 64 * 2 ** 10;
@@ -40,14 +42,14 @@ async function main(): Promise<void> {
   const request = JSON.parse(await text(process.stdin)) as BrowserRequest;
   const deadline = performance.now() + request.timeoutMs - Math.min(LAST_WORDS_MS, request.timeoutMs / 3);
   const remaining = () => Math.max(1, Math.round(deadline - performance.now()));
-  say({ kind: 'at', what: 'starting the browser' });
+  say({ kind: 'at', what: STARTING });
   let browser: Browser | undefined;
   try {
     browser = await start(request, remaining());
     const context = await browser.newContext(contextOptions(request));
     say(await visit(context, request, remaining));
   } catch (error) {
-    say({ kind: 'result', reason: 'internal', error: describeStart(error), fields: {}, screenshots: [] });
+    say(notStarted(error, request.browser));
   }
   await Promise.race([browser?.close().catch(() => undefined), later(CLOSE_MS)]);
 }
@@ -55,7 +57,10 @@ async function main(): Promise<void> {
 /** Errors: when playwright-core is not installed, or the browser does not start. */
 async function start({ browser, timeoutMs }: BrowserRequest, patienceMs: number): Promise<Browser> {
   const { chromium } = await import('playwright-core');
-  if ('cdp' in browser) return await chromium.connectOverCDP(browser.cdp, { timeout: Math.min(patienceMs, timeoutMs) });
+  if ('cdp' in browser) {
+    const { cdp, headers = {} } = browser;
+    return await chromium.connectOverCDP(cdp, { headers, timeout: Math.min(patienceMs, timeoutMs) });
+  }
   return await chromium.launch({
     executablePath: browser.executable,
     chromiumSandbox: browser.sandbox,
@@ -64,11 +69,15 @@ async function start({ browser, timeoutMs }: BrowserRequest, patienceMs: number)
   });
 }
 
-function describeStart(error: unknown): string {
-  if (codeOf(error) === 'ERR_MODULE_NOT_FOUND') return 'playwright-core is not installed: npm install playwright-core';
+function notStarted(error: unknown, browser: BrowserPlace): BrowserLine {
+  if (codeOf(error) === 'ERR_MODULE_NOT_FOUND') {
+    return { kind: 'away', reason: 'internal', error: 'playwright-core is not installed: npm install playwright-core' };
+  }
   const lines = messageOf(error).split('\n');
-  const telling = lines.find((line) => /no-sandbox|FATAL|ERROR|error while loading/i.test(line));
-  return `the browser does not start: ${(telling ?? lines[0] ?? '').trim().slice(0, 300)}`;
+  const telling = lines.find((line) => /no-sandbox|FATAL|ERROR|error while loading/i.test(line)) ?? lines[0] ?? '';
+  const what = 'cdp' in browser ? 'DevTools are not to be reached' : 'the browser does not start';
+  const reason = /Timeout \d+ms exceeded/.test(telling) ? 'timeout' : 'unhealthy';
+  return { kind: 'away', reason, error: `${what}: ${telling.trim().slice(0, 300)}` };
 }
 
 /** A user and password in the address go to its origin alone, and into no address that is shown. */
@@ -81,11 +90,7 @@ function contextOptions({ url, insecure }: BrowserRequest) {
   };
 }
 
-async function visit(
-  context: BrowserContext,
-  request: BrowserRequest,
-  remaining: () => number,
-): Promise<Extract<BrowserLine, { kind: 'result' }>> {
+async function visit(context: BrowserContext, request: BrowserRequest, remaining: () => number): Promise<BrowserLine> {
   const page = await context.newPage();
   const console = listen(page);
   const memory = createMemory(request.secrets);
@@ -94,12 +99,28 @@ async function visit(
     patience: () => Math.min(request.patienceMs, remaining()),
   };
   const failure = await walk(world, request, memory);
+  const away = failure && (await browserAway(context.browser(), memory.hide(failure.message)));
+  if (away) return away;
   if (failure && request.screenshotOnFailure) await photograph(world, 'failed').catch(() => undefined);
   const seen = await look(world, console, memory);
   const result = { kind: 'result' as const, fields: seen, screenshots: world.screenshots };
   return failure
     ? { ...result, reason: failure.reason, error: memory.hide(failure.message) }
     : { ...result, reason: 'ok' };
+}
+
+/** Whether what failed says nothing about the page, because its browser is gone or stands still. undefined: it is there. */
+async function browserAway(browser: Browser | null, during: string): Promise<BrowserLine | undefined> {
+  const asked = async () => {
+    const session = await browser?.newBrowserCDPSession();
+    await session?.send('Browser.getVersion');
+    return 'there' as const;
+  };
+  const answer = await Promise.race([asked().catch(() => 'ended' as const), later(ALIVE_MS)]);
+  if (answer === 'there') return undefined;
+  return answer === 'ended'
+    ? { kind: 'away', reason: 'unhealthy', error: `the browser ended: ${during}` }
+    : { kind: 'away', reason: 'timeout', error: `the browser answers no more: ${during}` };
 }
 
 /** undefined: all went well. */

@@ -1,18 +1,23 @@
-/** Probe type `browser`: a page as people see it, in Chromium, and what they do there. One browser at a time. */
+/** Probe type `browser`: a page as people see it, in Chromium or a Selenium Grid, and what they do there. One browser at a time. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RetryableError } from '../errors.ts';
-import type { FieldDeclarations } from '../model.ts';
+import type { FieldDeclarations, Reason } from '../model.ts';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 import { childEnvironment } from '../shared/child-environment.ts';
 import { type ChildResult, runChild } from '../shared/child-process.ts';
 import { findExecutable } from '../shared/executable.ts';
-import { type BrowserRequest, lastLine } from './browser-protocol.ts';
+import { blameGrid, type Grid, gridOf, visitOnGrid } from './browser-grid.ts';
+import { type BrowserPlace, type BrowserRequest, lastLine, STARTING } from './browser-protocol.ts';
 import { keepScreenshots } from './browser-screenshots.ts';
 import { type BrowserSpec, browserSpec } from './browser-spec.ts';
+import { createAccessSource } from './http-access.ts';
 import { printable } from './http-request.ts';
+import { oncePerSpec } from './once-per-spec.ts';
+import { createResolver } from './resolve.ts';
 
 const fields: FieldDeclarations = {
   status: { type: 'double', summary: 'Status code of the page that was opened last by its address' },
@@ -38,6 +43,13 @@ const ANSWER_BYTES = 2 ** 20;
 /** A gate of its own: two browsers at once would slow each other down, and everything else. */
 export function createBrowserProbeType(): ProbeType<typeof browserSpec> {
   let last: Promise<unknown> = Promise.resolve();
+  const accessOf = createAccessSource();
+  const resolver = createResolver();
+  /** Tells our sessions on a grid from those of everybody else, other daemons too. */
+  const identity = randomUUID();
+  const gridFor = oncePerSpec(({ grid, capabilities }: BrowserSpec): { readonly grid: Grid | undefined } => ({
+    grid: grid === undefined ? undefined : gridOf(grid, capabilities, accessOf, resolver),
+  }));
 
   /** Errors: RetryableError `out_of_resources`, of which people are told: the time was up before it was our turn. */
   async function inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -57,7 +69,8 @@ export function createBrowserProbeType(): ProbeType<typeof browserSpec> {
 
   return {
     name: 'browser',
-    summary: 'A page in Chromium, as people see it: that it loads, shows what it must, and does what is asked of it',
+    summary:
+      'A page in Chromium or on a Selenium Grid, as people see it: that it loads, shows what it must, and does what is asked of it',
     spec: browserSpec,
     mainOption: 'url',
     example: `- name: shop-login
@@ -81,7 +94,15 @@ export function createBrowserProbeType(): ProbeType<typeof browserSpec> {
     target: ({ url }) => printable(new URL(url)),
     remote: ({ url }) => new URL(url).hostname,
     async run(spec, input, context) {
-      return await inTurn(context.signal, () => runBrowser(spec, input, context));
+      const { clock, signal, timeoutMs } = context;
+      const deadline = clock.monotonic() + timeoutMs;
+      const { grid } = gridFor(spec);
+      return await inTurn(signal, async () => {
+        const rest = { ...context, timeoutMs: deadline - clock.monotonic() };
+        if (!grid) return await visitHere(spec, input, rest);
+        const name = `brainstem-${identity}-${input.probe.replaceAll(/[^\w.-]/g, '-')}`;
+        return await visitOnGrid(grid, name, rest, (browser, within) => visit(browser, spec, input, within));
+      });
     },
   };
 }
@@ -91,15 +112,25 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-async function runBrowser(spec: BrowserSpec, input: ProbeInput, context: Context): Promise<ProbeOutput> {
+async function visitHere(spec: BrowserSpec, input: ProbeInput, context: Context): Promise<ProbeOutput> {
   const browser = await chosen(spec, context);
   if (typeof browser === 'string') return { reason: 'internal', fields: {}, error: browser };
+  return await visit(browser, spec, input, context);
+}
+
+async function visit(
+  browser: BrowserPlace,
+  spec: BrowserSpec,
+  input: ProbeInput,
+  context: Context,
+): Promise<ProbeOutput> {
   const startedAt = context.clock.monotonic();
   // Of the run alone: profile, caches and pictures go with it, also when it is killed.
   const folder = await mkdtemp(join(tmpdir(), 'brainstem-browser-'));
   try {
     const request = requestOf(spec, browser, folder, context.timeoutMs);
-    const output = await observe(await drive(request, folder, context), input, context);
+    const blame = spec.grid === undefined ? blameUs : blameGrid;
+    const output = await observe(await drive(request, folder, context), blame, input, context);
     return { ...output, latencyMs: context.clock.monotonic() - startedAt };
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -107,7 +138,7 @@ async function runBrowser(spec: BrowserSpec, input: ProbeInput, context: Context
 }
 
 /** A text: why there is none. */
-async function chosen(spec: BrowserSpec, { environment = {} }: Context): Promise<BrowserRequest['browser'] | string> {
+async function chosen(spec: BrowserSpec, { environment = {} }: Context): Promise<BrowserPlace | string> {
   if (spec.cdp !== undefined) return { cdp: spec.cdp };
   const path = childEnvironment(environment, {})['PATH'] ?? '';
   for (const name of spec.executable === undefined ? PROGRAMS : [spec.executable]) {
@@ -121,12 +152,7 @@ async function chosen(spec: BrowserSpec, { environment = {} }: Context): Promise
   return `no browser is installed: ${spec.executable ?? PROGRAMS.join(', ')} is not on PATH (${path})`;
 }
 
-function requestOf(
-  spec: BrowserSpec,
-  browser: BrowserRequest['browser'],
-  folder: string,
-  timeoutMs: number,
-): BrowserRequest {
+function requestOf(spec: BrowserSpec, browser: BrowserPlace, folder: string, timeoutMs: number): BrowserRequest {
   const { url, steps, secrets, patience, insecure_skip_verify: insecure } = spec;
   const { screenshot_on_failure: screenshotOnFailure } = spec;
   return { url, steps, secrets, browser, insecure, screenshotOnFailure, patienceMs: patience, timeoutMs, folder };
@@ -142,23 +168,32 @@ async function drive(request: BrowserRequest, folder: string, { signal, environm
   });
 }
 
-async function observe(result: ChildResult, input: ProbeInput, context: Context): Promise<ProbeOutput> {
-  if (result.kind === 'not_started') return { reason: 'internal', fields: {}, error: result.error };
+type Blame = (reason: Reason, error: string) => ProbeOutput;
+
+const blameUs: Blame = (_reason, error) => ({ reason: 'internal', fields: {}, error });
+
+/** @param blame says who is to blame when there is no browser. */
+async function observe(result: ChildResult, blame: Blame, input: ProbeInput, context: Context): Promise<ProbeOutput> {
+  if (result.kind === 'not_started') return blameUs('internal', result.error);
   const said = result.stdout.text;
+  const away = lastLine(said, 'away');
+  if (away) return (away.reason === 'internal' ? blameUs : blame)(away.reason, away.error);
   const answer = lastLine(said, 'result');
-  if (!answer) {
-    const what = lastLine(said, 'at')?.what ?? 'starting';
-    if (result.kind === 'killed') return { reason: 'timeout', fields: {}, error: `the deadline passed: ${what}` };
-    const complaint = result.stderr.text.trim().split('\n').at(-1) ?? '';
-    return {
-      reason: 'internal',
-      fields: {},
-      error: `the browser's driver ended (${what}): ${complaint}`.slice(0, 500),
-    };
-  }
+  if (!answer) return noAnswer(result, lastLine(said, 'at')?.what ?? STARTING, blame);
   const { reason, error, fields: seen, screenshots } = answer;
   const { data } = input;
   const kept =
     data && (await keepScreenshots(join(data, 'screenshots'), input.probe, screenshots, context.clock.now()));
   return { reason, fields: { ...seen, ...(kept && { screenshot: kept }) }, ...(error !== undefined && { error }) };
+}
+
+type Ended = Exclude<ChildResult, { kind: 'not_started' }>;
+
+function noAnswer({ kind, stderr }: Ended, what: string, blame: Blame): ProbeOutput {
+  if (kind === 'exited') {
+    const complaint = stderr.text.trim().split('\n').at(-1) ?? '';
+    return blameUs('internal', `the browser's driver ended (${what}): ${complaint}`.slice(0, 500));
+  }
+  const error = `the deadline passed: ${what}`;
+  return what === STARTING ? blame('timeout', error) : { reason: 'timeout', fields: {}, error };
 }

@@ -1,4 +1,4 @@
-/** A real browser, opened and quit: https://www.w3.org/TR/webdriver2/#sessions */
+/** A real browser of a grid, opened and quit: https://www.w3.org/TR/webdriver2/#sessions */
 import { z } from 'zod';
 import type { Reason } from '../model.ts';
 import { ProbeFailure } from './failure.ts';
@@ -16,7 +16,10 @@ const refused = z.object({ value: z.object({ error: z.string(), message: z.strin
 /** Any other: `unhealthy`. */
 const REASONS: Readonly<Record<string, Reason>> = { timeout: 'timeout', 'invalid argument': 'body' };
 
-interface OpenedSession {
+/** As the grid gives it. */
+type Session = z.output<typeof opened>['value'];
+
+interface TriedSession {
   readonly browserVersion: string | undefined;
   readonly openMs: number;
 }
@@ -27,36 +30,47 @@ export async function trySession(
   name: string,
   capabilities: Readonly<Record<string, unknown>>,
   monotonic: () => number,
-): Promise<OpenedSession> {
+): Promise<TriedSession> {
   const startedAt = monotonic();
-  const answer = await api('POST', '/session', { capabilities: { alwaysMatch: { ...capabilities, 'se:name': name } } });
+  const session = await openSession(api, name, capabilities);
   const openMs = monotonic() - startedAt;
-  const { sessionId, capabilities: given } = sessionOf(answer);
-  await quit(api, sessionId);
-  return { browserVersion: given?.browserVersion, openMs };
+  await quitSession(api, session.sessionId);
+  return { browserVersion: session.capabilities?.browserVersion, openMs };
 }
 
-/**
- * When a run ended in the middle, the grid may have opened its session all the same. How many were quit: they held slots.
- * @param name as in `trySession`.
- */
-export async function quitLeftovers(api: Api, name: string): Promise<number> {
-  const { json } = await api('POST', '/graphql', { query: SESSIONS_QUERY });
-  const ids = readSessionsNamed(name, json);
-  for (const id of ids) await quit(api, encodeURIComponent(id));
-  return ids.length;
-}
-
-function sessionOf(answer: JsonAnswer) {
+/** While no slot is free the grid lets us wait. @param name as in `trySession`. */
+export async function openSession(
+  api: Api,
+  name: string,
+  capabilities: Readonly<Record<string, unknown>>,
+): Promise<Session> {
+  const answer = await api('POST', '/session', { capabilities: { alwaysMatch: { ...capabilities, 'se:name': name } } });
   const { data } = opened.safeParse(answer.json);
   if (answer.status === 200 && data) return data.value;
   throw explain(answer, 'no session was opened');
 }
 
-async function quit(api: Api, id: string): Promise<void> {
+/** A grid goes on with it only as long as we wait for its answer. */
+export async function quitSession(api: Api, id: string): Promise<void> {
   const answer = await api('DELETE', `/session/${id}`);
-  // 404: it ended by itself.
-  if (answer.status !== 200 && answer.status !== 404) throw explain(answer, 'the session was not quit');
+  if (!isGone(answer)) throw explain(answer, 'the session was not quit');
+}
+
+/** 404: it ended by itself. */
+const isGone = ({ status }: JsonAnswer) => status === 200 || status === 404;
+
+/**
+ * When a run ended in the middle, the grid may have opened its session all the same. How many were quit: they held slots. One
+ * whose opening was cut short may answer with an error for a while, and then ends by itself.
+ * @param name as in `trySession`.
+ */
+export async function quitLeftovers(api: Api, name: string): Promise<number> {
+  const { json } = await api('POST', '/graphql', { query: SESSIONS_QUERY });
+  let quit = 0;
+  for (const id of readSessionsNamed(name, json)) {
+    if (isGone(await api('DELETE', `/session/${encodeURIComponent(id)}`))) quit += 1;
+  }
+  return quit;
 }
 
 function explain({ status, json }: JsonAnswer, what: string): ProbeFailure {

@@ -13,12 +13,14 @@ export const gridFields: FieldDeclarations = {
   version: { type: 'string', summary: 'Such as 4.48.0' },
 };
 
+const stereotype = z.object({ browserName: z.string().optional() }).optional().catch(undefined);
 const node = z.object({
   availability: z.string(),
   version: z.string().optional(),
   maxSessions: z.number().optional(),
-  slots: z.array(z.object({ session: z.unknown() })),
+  slots: z.array(z.object({ session: z.unknown(), stereotype })),
 });
+const reserved = z.object({ sessionId: z.literal('reserved') });
 const statusAnswer = z.object({
   value: z.object({ ready: z.boolean(), message: z.string().default(''), nodes: z.array(node) }),
 });
@@ -33,8 +35,15 @@ export function readStatus(answer: unknown): GridStatus {
   return data.value;
 }
 
+type Slot = GridStatus['nodes'][number]['slots'][number];
+
+const isUp = ({ availability }: GridStatus['nodes'][number]) => availability === 'UP';
+/** A browser is being opened there, perhaps ours. */
+const isReserved = ({ session }: Slot) => reserved.safeParse(session).success;
+const isTaken = ({ session }: Slot) => session !== null && session !== undefined;
+
 export function toFigures({ ready, nodes }: GridStatus) {
-  const up = nodes.filter(({ availability }) => availability === 'UP');
+  const up = nodes.filter(isUp);
   const room = up.map(roomOf);
   return {
     ready,
@@ -48,8 +57,7 @@ export function toFigures({ ready, nodes }: GridStatus) {
 
 /** A node with several browsers has a slot for each, and may hold fewer sessions than it has slots. */
 function roomOf({ slots, maxSessions = slots.length }: z.output<typeof node>) {
-  const taken = slots.filter(({ session }) => session !== null && session !== undefined);
-  return { slots: Math.min(slots.length, maxSessions), sessions: taken.length };
+  return { slots: Math.min(slots.length, maxSessions), sessions: slots.filter(isTaken).length };
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
@@ -59,6 +67,21 @@ export function demandReady({ ready, message }: GridStatus, { slots, slots_free 
   if (ready) return;
   if (slots > 0 && slots_free === 0) throw new ProbeFailure('saturated', `all ${slots} slots are taken`);
   throw new ProbeFailure('unhealthy', message.slice(0, 300) || 'the grid is not ready');
+}
+
+/** Why nobody opened such a browser; undefined: the state of the grid does not tell. */
+export function whyNoSlot(status: GridStatus, browserName: string): ProbeFailure | undefined {
+  const named = ({ stereotype }: Slot) => stereotype?.browserName?.toLowerCase() === browserName.toLowerCase();
+  const up = status.nodes.filter(isUp);
+  const offering = up.filter(({ slots }) => slots.some(named));
+  if (offering.some(({ slots }) => slots.some((slot) => named(slot) && isReserved(slot)))) return undefined;
+  const isFull = (node: GridStatus['nodes'][number]) => roomOf(node).sessions >= roomOf(node).slots;
+  if (offering.length > 0 && offering.every((node) => isFull(node) || node.slots.filter(named).every(isTaken))) {
+    return new ProbeFailure('saturated', `all slots for ${browserName} are taken`);
+  }
+  if (offering.length > 0) return undefined;
+  const nobody = up.length === 0 ? 'no node is up' : `no node offers the browser ${browserName.slice(0, 50)}`;
+  return new ProbeFailure('unhealthy', nobody);
 }
 
 const queueAnswer = z.object({ data: z.object({ grid: z.object({ sessionQueueSize: z.number() }) }) });

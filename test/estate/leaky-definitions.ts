@@ -156,6 +156,7 @@ export function leakyProbes({ servers, canaries: { hide, add }, client }: Surrou
       },
       more: { expect: ['title == "nothing"', 'text == "nothing"'], timeout: '20s', every: '1m', retry_every: '1m' },
     },
+    { type: 'browser', spec: { url: `${url}/page`, grid: `http://ops:${hide('browser grid')}@127.0.0.1:${port}` } },
   ];
 }
 

@@ -49,12 +49,16 @@ export async function startOwnEstate(environment: Readonly<Record<string, string
 
 const isAbout = ({ incident }: ReceivedBody, probe: string) => incident?.subject === probe;
 
-/** The files of this repository's home; `retimed` changes those of probes. */
-export async function ownFiles(retimed: (text: string) => string = hastened): Promise<Record<string, string>> {
+/** The files of this repository's home; `retimed` changes those of probes, which it is given with their names. */
+export async function ownFiles(
+  retimed: (text: string, name: string) => string = hastened,
+): Promise<Record<string, string>> {
   const folders = await Promise.all(['probes', 'remediations'].map(filesIn));
   const names = ['brainstem.yml', 'credentials.yaml', ...folders.flat()];
   const texts = await Promise.all(names.map(async (name) => [name, await readFile(join(ROOT, name), 'utf8')] as const));
-  return Object.fromEntries(texts.map(([name, text]) => [name, name.startsWith('probes/') ? retimed(text) : text]));
+  return Object.fromEntries(
+    texts.map(([name, text]) => [name, name.startsWith('probes/') ? retimed(text, name) : text]),
+  );
 }
 
 async function filesIn(folder: string): Promise<string[]> {

@@ -17,6 +17,7 @@ const CACHE = join(import.meta.dirname, '../../.cache/selenium-grid');
 
 export interface SeleniumGrid {
   readonly url: string;
+  readonly pid: number | undefined;
   /** SIGSTOP and SIGCONT. */
   pause(): void;
   resume(): void;
@@ -29,7 +30,7 @@ export async function startSeleniumGrid(options: readonly string[] = []): Promis
   const folder = await mkdtemp(join(tmpdir(), 'selenium-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  await writeFile(join(folder, 'node.toml'), SELENIUM_NODE);
+  await writeFile(join(folder, 'node.toml'), seleniumNode(1));
   const server = serverProcess({
     command: 'java',
     arguments: [
@@ -41,6 +42,9 @@ export async function startSeleniumGrid(options: readonly string[] = []): Promis
   });
   const grid: SeleniumGrid = {
     url,
+    get pid() {
+      return server.pid;
+    },
     pause: () => server.signal('SIGSTOP'),
     resume: () => server.signal('SIGCONT'),
     async stop() {
@@ -57,18 +61,27 @@ export async function startSeleniumGrid(options: readonly string[] = []): Promis
   }
 }
 
-/** Nothing is looked for, and nothing is fetched: this one driver, in two slots, for one session at a time. */
-export const SELENIUM_NODE = `
+/**
+ * Nothing is looked for, and nothing is fetched: this one driver, and Chromium as root, without a window. It has a slot more
+ * than there may be sessions, as a node with several browsers.
+ */
+export const seleniumNode = (sessions: number) => `
 [node]
 detect-drivers = false
-max-sessions = 1
+max-sessions = ${sessions}
 session-timeout = 60
 [[node.driver-configuration]]
 display-name = "chrome"
-max-sessions = 2
+max-sessions = ${sessions + 1}
 webdriver-executable = "/usr/bin/chromedriver"
-stereotype = '{"browserName": "chrome", "platformName": "linux"}'
+stereotype = '${JSON.stringify(STEREOTYPE)}'
 `;
+
+const STEREOTYPE = {
+  browserName: 'chrome',
+  platformName: 'linux',
+  'goog:chromeOptions': { args: ['--no-sandbox', '--headless=new', '--disable-gpu', '--disable-dev-shm-usage'] },
+};
 
 async function statusOf(url: string): Promise<string> {
   const response = await fetch(`${url}/status`);

@@ -305,7 +305,7 @@ describe('our own trouble', () => {
     const type = createBrowserProbeType();
     const slow = `http://127.0.0.1:${(await serveRaw(() => {})).port}`;
     const began = performance.now();
-    const first = visit({ url: slow }, { timeoutMs: 4_000, type, launch: true });
+    const first = visit({ url: slow }, { timeoutMs: 8_000, type, launch: true });
     await sleep(200);
     const hasty = visit({ url: slow }, { timeoutMs: 500, type });
     const patient = visit({ url: await serve(page('after')) }, { timeoutMs: 60_000, type, launch: true });
