@@ -26,12 +26,10 @@ interface SeenProbe {
   readonly reason?: string;
 }
 
-const NOT_GREEN = ['down', 'unknown', 'pending'];
-
-/** What is neither up nor degraded; what is unconfigured is not looked at. */
+/** What is neither up nor degraded; what is unconfigured or paused is not looked at. */
 async function notGreen(daemon: Daemon): Promise<readonly SeenProbe[]> {
   const { probes } = await daemon.api<{ probes: SeenProbe[] }>('probes');
-  return probes.filter(({ state }) => NOT_GREEN.includes(state));
+  return probes.filter(({ state }) => state === 'down' || state === 'unknown');
 }
 
 /** Waits until every probe is up or degraded. Errors: which are not, and why. */
@@ -58,10 +56,9 @@ export async function play(stage: Stage, name: string): Promise<Played> {
   await chosen.does(world);
   const problems: string[] = [];
   try {
-    const allowedMs = await allowedFor(stage, chosen);
+    const allowedMs = (await allowedFor(stage.daemon, Object.keys(chosen.red))) + (chosen.afterMs ?? 0);
     const seenMs = await untilRed(stage.daemon, chosen, begun, allowedMs, problems);
-    // Whoever goes down with them does so in the same time, from then on.
-    await untilChildren(stage.daemon, chosen, allowedMs, problems);
+    await untilChildren(stage.daemon, chosen, problems);
     problems.push(...(await strangers(stage.daemon, chosen)));
     return { name, seenMs, allowedMs, problems };
   } finally {
@@ -70,16 +67,21 @@ export async function play(stage: Stage, name: string): Promise<Played> {
   }
 }
 
-/** `every + (fail_after − 1) × retry_every + fail_after × timeout + 2 s`, of the slowest. */
-async function allowedFor({ daemon, pace }: Stage, { red, afterMs = 0 }: Break): Promise<number> {
-  const each = Object.keys(red).map(async (name) => {
-    const { fail_after: failAfter, timeout_ms: timeoutMs } = await daemon.api<{
-      fail_after: number;
-      timeout_ms: number;
-    }>(`probes/${name}`);
-    return pace.everyMs + (failAfter - 1) * pace.retryEveryMs + failAfter * timeoutMs;
-  });
-  return Math.max(...(await Promise.all(each))) + afterMs + SLACK_MS;
+interface Definition {
+  readonly every_ms: number;
+  readonly retry_every_ms?: number;
+  readonly fail_after: number;
+  readonly timeout_ms: number;
+}
+
+/** `every + (fail_after − 1) × retry_every + fail_after × timeout + 2 s` of their definitions, of the slowest. */
+async function allowedFor(daemon: Daemon, names: readonly string[]): Promise<number> {
+  const definitions = await Promise.all(names.map((name) => daemon.api<Definition>(`probes/${name}`)));
+  const each = definitions.map(
+    ({ every_ms: everyMs, retry_every_ms: retryEveryMs = everyMs, fail_after: failAfter, timeout_ms: timeoutMs }) =>
+      everyMs + (failAfter - 1) * retryEveryMs + failAfter * timeoutMs,
+  );
+  return Math.max(0, ...each) + SLACK_MS;
 }
 
 async function untilRed(
@@ -108,13 +110,9 @@ async function downOf(daemon: Daemon): Promise<ReadonlyMap<string, string>> {
   return new Map(red.filter(({ state }) => state === 'down').map(({ name, reason = '' }) => [name, reason]));
 }
 
-async function untilChildren(
-  daemon: Daemon,
-  { red, children = [] }: Break,
-  allowedMs: number,
-  problems: string[],
-): Promise<void> {
-  const deadline = performance.now() + allowedMs;
+/** Their time begins when those are down that they depend on. */
+async function untilChildren(daemon: Daemon, { red, children = [] }: Break, problems: string[]): Promise<void> {
+  const deadline = performance.now() + (await allowedFor(daemon, children));
   const orphans = async () => {
     const roots = new Set(
       (await Promise.all(Object.keys(red).map((name) => openOf(daemon, name)))).map((one) => one?.id),
@@ -138,10 +136,8 @@ async function openOf(daemon: Daemon, name: string) {
   return newest?.resolved_at === undefined ? newest : undefined;
 }
 
-/** What is down besides. */
+/** What is not green besides. */
 async function strangers(daemon: Daemon, { red, children = [] }: Break): Promise<readonly string[]> {
-  const down = await downOf(daemon);
-  return [...down].flatMap(([name, reason]) =>
-    name in red || children.includes(name) ? [] : [`${name} is down too (${reason})`],
-  );
+  const others = (await notGreen(daemon)).filter(({ name }) => !(name in red) && !children.includes(name));
+  return others.map(({ name, state, reason }) => `${name} is ${state} too (${reason})`);
 }

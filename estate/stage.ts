@@ -14,7 +14,6 @@ export interface Stage {
   readonly daemon: Daemon;
   readonly home: Home;
   readonly world: Partial<World>;
-  readonly pace: Pace;
   /** What is not there, and why. */
   readonly missing: readonly Missing[];
   close(): Promise<void>;
@@ -75,7 +74,7 @@ async function start(options: StageOptions, cleanups: Cleanup[]): Promise<Stage>
     ...(world.names && { before: world.names.before }),
   });
   cleanups.push(() => daemon.stop());
-  return { daemon, home, world, pace, missing, close: () => cleanUp(cleanups) };
+  return { daemon, home, world, missing, close: () => cleanUp(cleanups) };
 }
 
 /** All at once, since most of the time each waits for a program to be ready. */

@@ -41,7 +41,7 @@ export async function estatePage(root: string): Promise<string> {
   return [
     INTRODUCTION,
     '## Probes\n',
-    table(['probe', 'watches', 'in', 'every', 'healed by', 'needs'], [...probes.values()].map(probeRow)),
+    table(['probe', 'watches', 'in', 'every', 'objective', 'healed by', 'needs'], [...probes.values()].map(probeRow)),
     '## Fixes\n',
     'A fix that is *observe* says what it would do, one that is *approve* waits for a person.\n',
     table(['fix', 'does', 'in', 'at most', 'mode', 'needs'], [...remediations.values()].map(fixRow)),
@@ -107,12 +107,13 @@ async function loadWithNothingSet(root: string): Promise<Configuration> {
   }
 }
 
-function probeRow({ name, title, type, schedule, remediate, unset, location }: Probe): string[] {
+function probeRow({ name, title, type, schedule, slo, remediate, unset, location }: Probe): string[] {
   const fixes = remediate.flatMap(({ rungs }) => rungs.map(({ remediation }) => remediation));
   // A job's deadline decides when a heartbeat is looked at.
   const isRegular = schedule.kind === 'interval' && type !== 'heartbeat';
   const every = isRegular ? formatDuration(schedule.everyMs) : '–';
-  return [code(name), title, fileOf(location.file), every, codes(fixes), codes(unset)];
+  const objective = slo ? `${slo.objectivePercent} % in ${formatDuration(slo.windowMs)}` : '–';
+  return [code(name), title, fileOf(location.file), every, objective, codes(fixes), codes(unset)];
 }
 
 function fixRow({ name, title, limit, mode, unset, location }: Remediation): string[] {

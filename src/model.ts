@@ -26,6 +26,12 @@ export interface RateLimit {
   readonly windowMs: number;
 }
 
+/** How often a probe is to pass: 99.9 percent of its runs within 30 days. */
+export interface ServiceLevelObjective {
+  readonly objectivePercent: number;
+  readonly windowMs: number;
+}
+
 export type Schedule =
   | { readonly kind: 'interval'; readonly everyMs: number }
   | { readonly kind: 'cron'; readonly expression: string; readonly timezone?: string };
@@ -57,6 +63,7 @@ export interface Probe {
   /** Replaces routing when present. */
   readonly notify?: readonly string[];
   readonly runbook?: string;
+  readonly slo?: ServiceLevelObjective;
   readonly paused: boolean;
   /** Numeric fields to export as `brainstem_probe_field`. */
   readonly exportFields: readonly string[];

@@ -56,6 +56,26 @@ const labels = () =>
     .refine((record) => Object.keys(record).length <= MAX_LABELS, `may hold at most ${MAX_LABELS} labels`)
     .describe(`At most ${MAX_LABELS}, for joins in Prometheus`);
 
+const DAY_MS = 86_400_000;
+
+const slo = z
+  .strictObject({
+    objective: z
+      .number()
+      .refine(
+        (percent) => percent >= 50 && percent < 100,
+        'must be a percentage of at least 50 and below 100, such as 99.9',
+      )
+      .describe('Percentage of its runs that are to pass, such as 99.9'),
+    window: duration()
+      .refine((ms) => ms >= DAY_MS && ms <= 90 * DAY_MS, 'must be from 1d to 90d')
+      .prefault('30d')
+      .describe('Time over which that is counted'),
+  })
+  .describe(
+    'What it is to keep: for rules in Prometheus, which has it as metrics. Error budgets are not counted here yet',
+  );
+
 const expressions = () => z.array(z.string()).describe('Conditions in CEL');
 const threshold = () => z.number().int().min(1).max(1_000);
 
@@ -76,6 +96,7 @@ const probeDefaults = {
   page_after: span().optional().describe('Hold the page this long while a fix is tried. Default 0'),
   relapse: span().optional().describe('A failure this soon after a recovery reopens the incident. Default 15m'),
   runbook: z.string().optional().describe('Where a person reads on'),
+  slo: slo.optional(),
   paused: z.boolean().optional().describe('Listed, but not run'),
 };
 
@@ -102,7 +123,6 @@ export const probeSchema = z.strictObject({
     .array(z.union([z.string(), z.number(), z.boolean()]))
     .optional()
     .describe('One probe an item, called NAME[ITEM]; {{item}} in any value stands for it'),
-  slo: later(),
   drill: later(),
   vantage: later(),
 });

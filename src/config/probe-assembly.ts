@@ -53,7 +53,7 @@ function compact(
   targetRevision: string,
   location: SourceLocation,
 ): Probe {
-  const { retryEveryMs, notify, runbook, module, manifest } = definition;
+  const { retryEveryMs, notify, runbook, slo, module, manifest } = definition;
   const probe: { -readonly [Key in keyof Probe]: Probe[Key] } = {
     name: definition.name,
     title: definition.title,
@@ -83,6 +83,7 @@ function compact(
   if (retryEveryMs !== undefined) probe.retryEveryMs = retryEveryMs;
   if (notify !== undefined) probe.notify = notify;
   if (runbook !== undefined) probe.runbook = runbook;
+  if (slo !== undefined) probe.slo = slo;
   if (module !== undefined) probe.module = module;
   if (manifest !== undefined) probe.manifest = manifest;
   return probe;
@@ -116,6 +117,7 @@ function consequences({ entry, keys, file, own, plugin, reading }: ProbeParts) {
     labels: Object.keys(labels).length === 0 ? NO_LABELS : labels,
     ...(shared.notify !== undefined && { notify: shared.notify }),
     ...(shared.runbook !== undefined && { runbook: shared.runbook }),
+    ...(shared.slo && { slo: { objectivePercent: shared.slo.objective, windowMs: shared.slo.window } }),
   };
 }
 

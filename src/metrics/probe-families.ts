@@ -49,6 +49,12 @@ export function stateFamilies({ runs, overruns }: Instruments): readonly ProbeFa
     eachProbe(gauge('brainstem_probe_info', 'Labels of the probe, for joins.'), ({ probe }, { writer, labels }) =>
       writer.sample('brainstem_probe_info', 1, labels.info(probe)),
     ),
+    eachProbe(gauge(SLO_RATIO, 'Share of its runs that are to pass.'), ({ probe }, { writer, labels }) => {
+      if (probe.slo) writer.sample(SLO_RATIO, ratioOf(probe.slo.objectivePercent), labels.name(probe));
+    }),
+    eachProbe(gauge(SLO_WINDOW, 'Time over which that share is counted.'), ({ probe }, { writer, labels }) => {
+      if (probe.slo) writer.sample(SLO_WINDOW, probe.slo.windowMs / 1_000, labels.name(probe));
+    }),
     eachProbe(gauge(LAST_RUN, 'When the last run of the probe started.'), ({ probe, last }, { writer, labels }) => {
       if (last !== undefined) writer.sample(LAST_RUN, last.observation.startedAt / 1_000, labels.name(probe));
     }),
@@ -65,10 +71,15 @@ export function stateFamilies({ runs, overruns }: Instruments): readonly ProbeFa
 }
 
 const SINCE = 'brainstem_probe_state_since_timestamp_seconds';
+const SLO_RATIO = 'brainstem_probe_slo_objective_ratio';
+const SLO_WINDOW = 'brainstem_probe_slo_window_seconds';
 const LAST_RUN = 'brainstem_probe_last_run_timestamp_seconds';
 const RUNS = 'brainstem_probe_runs_total';
 const OVERRUNS = 'brainstem_probe_overruns_total';
 const FIELD = 'brainstem_probe_field';
+
+/** As a person would write it: 99.9 / 100 has a 1 behind fifteen digits. */
+const ratioOf = (percent: number) => Number((percent / 100).toPrecision(12));
 
 function gauge(name: string, help: string): FamilyHead {
   return { name, help, type: 'gauge' };

@@ -39,6 +39,8 @@ export const probeSummary = z.strictObject({
 
 export const probeDetail = probeSummary.extend({
   schedule: z.string(),
+  every_ms: z.number().optional().describe('Absent: a cron expression says when'),
+  retry_every_ms: z.number().optional().describe('While a change of state is unconfirmed. Absent: as its schedule'),
   timeout_ms: z.number(),
   fail_after: z.int(),
   recover_after: z.int(),
@@ -46,6 +48,9 @@ export const probeDetail = probeSummary.extend({
   warn: z.array(z.string()),
   depends_on: z.array(z.string()),
   remediate: z.array(z.strictObject({ when: z.string().optional(), try: z.array(z.string()) })),
+  slo: z
+    .strictObject({ objective: z.number().describe('Percentage of its runs that are to pass'), window_ms: z.number() })
+    .optional(),
   fields: z.record(z.string(), z.unknown()).optional().describe('What the last run observed'),
   error: z.string().optional(),
   decided_by: z

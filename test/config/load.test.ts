@@ -93,6 +93,7 @@ describe('a home', () => {
           '      - try: [{ name: fix }]',
           '    page_after: 3m',
           '    relapse: 1h',
+          '    slo: { objective: 99.9 }',
           '    group: core',
           '    labels: { tier: "2" }',
           '    notify: [bus]',
@@ -192,6 +193,7 @@ describe('a home', () => {
         ],
         pageAfterMs: 180_000,
         relapseMs: 3_600_000,
+        slo: { objectivePercent: 99.9, windowMs: 30 * 86_400_000 },
         group: 'core',
         labels: { team: 'web', tier: '2' },
         notify: ['bus'],
@@ -223,7 +225,7 @@ describe('a home', () => {
         paused: false,
         exportFields: [],
         unset: [],
-        location: at('probes/shop/api.yml', 26, 5),
+        location: at('probes/shop/api.yml', 27, 5),
       },
     ]);
     expect(plain(configuration).remediations).toEqual([

@@ -67,7 +67,7 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
       'credentials.yaml': MANIFEST,
       'probes/all.yaml': probesFile(
         probe(targets, 'web', ['export: [latency_ms]']),
-        probe(targets, 'queried', [`http: { url: "${targets.url('queried')}?token=1" }`]),
+        probe(targets, 'queried', [`http: { url: "${targets.url('queried')}?token=1" }`, 'slo: { objective: 99.9 }']),
         probe(targets, 'port', ['tcp: { host: 127.0.0.1, port: 1 }']),
         probe(targets, 'script', ['exec: { argv: ["/bin/true"] }']),
         probe(targets, 'job', ['heartbeat: { key: a-key-of-a-job, period: 1h }']),
@@ -115,6 +115,8 @@ describe.skipIf(missing)('Prometheus with the configuration of this repository',
     expect(byProbe.has('absent')).toBe(false);
     const down = await query('brainstem_probe_state{state="down"} == 1');
     expect(down.map(({ metric }) => metric['probe'])).toContain('queried');
+    const missed = await query('probe_success < on (job, probe) brainstem_probe_slo_objective_ratio');
+    expect(missed).toMatchObject([{ metric: { probe: 'queried' } }]);
   });
 
   it('finds every metric that its rules ask for', async () => {

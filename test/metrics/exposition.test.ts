@@ -163,6 +163,15 @@ describe('what the daemon knows', () => {
     );
   });
 
+  test('the objective of a probe that has one, as a ratio', async () => {
+    const slo = { objectivePercent: 99.9, windowMs: 30 * 86_400_000 };
+    world.probes = [view(probe('web', { slo })), view(probe('db'))];
+    expect(lines(await build().scrape(), 'brainstem_probe_slo_')).toEqual([
+      'brainstem_probe_slo_objective_ratio{probe="web"} 0.999',
+      'brainstem_probe_slo_window_seconds{probe="web"} 2592000',
+    ]);
+  });
+
   test('exported fields: numbers, structures by path, maps by item', async () => {
     const fields = { load1: 0.5, ok: true, tls: { days: 7 }, disk_percent: { '/': 40, '/var': 60 }, name: 'x' };
     world.probes = [
@@ -298,7 +307,10 @@ describe('counters', () => {
 
 describe('the text', () => {
   const full = () => {
-    const definitions: Probe[] = [probe('web', { labels: { team: 'é"\\\n' } }), probe('db', { type: 'tcp' })];
+    const definitions: Probe[] = [
+      probe('web', { labels: { team: 'é"\\\n' }, slo: { objectivePercent: 99.5, windowMs: 604_800_000 } }),
+      probe('db', { type: 'tcp' }),
+    ];
     world = emptyWorld({
       probes: definitions.map((each) => view(each, { fields: { status: 503, phases: { connect: 0.001 } } })),
       remediations: [remediation('restart')],

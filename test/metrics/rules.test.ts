@@ -50,6 +50,15 @@ const COURSES: Readonly<Record<string, Course>> = {
   NotificationsStuck: course('brainstem_notification_queue{notifier="bus"}', '0x2 1x30', '12m', '14m'),
   WatchdogWithheld: watchdog('withheld'),
   WatchdogUnreached: watchdog('failed'),
+  // Of the last hour three minutes are less than 14.4 times what 99.5 % allow, and five are more.
+  SloBurnsFast: {
+    series: {
+      'probe_success{probe="web",instance="http://web/"}': '1x60 0x30',
+      'brainstem_probe_slo_objective_ratio{probe="web",instance="127.0.0.1:9911"}': '0.995x90',
+    },
+    quietAt: '63m30s',
+    firesAt: '67m',
+  },
   ConfigurationNotLoaded: course('brainstem_config_last_reload_successful', '1x5 0x20', '10m', '12m'),
   BrainstemBlind: course('brainstem_blind', '0x5 1x10', '7m30s', '9m'),
   BrainstemStoreAway: course('brainstem_store_up', '1x5 0x20', '6m30s', '8m'),

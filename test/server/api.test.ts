@@ -97,6 +97,20 @@ describe('reading', () => {
     }
   });
 
+  test('a probe is told as it was defined: how often it looks, and its objective', async () => {
+    const before = server.world.probes;
+    const schedule = { kind: 'cron', expression: '0 3 * * *' } as const;
+    const slo = { objectivePercent: 99.9, windowMs: 86_400_000 };
+    server.world.probes = [view(probe('often', { slo, retryEveryMs: 5_000 })), view(probe('nightly', { schedule }))];
+    const often = (await server.ask('/api/v1/probes/often')).json();
+    const nightly = (await server.ask('/api/v1/probes/nightly')).json();
+    server.world.probes = before;
+    expect(often).toMatchObject({ every_ms: 30_000, retry_every_ms: 5_000 });
+    expect(often).toMatchObject({ slo: { objective: 99.9, window_ms: 86_400_000 } });
+    expect(nightly).toMatchObject({ schedule: '0 3 * * *' });
+    for (const absent of ['every_ms', 'retry_every_ms', 'slo']) expect(nightly).not.toHaveProperty(absent);
+  });
+
   test('a list of thousands comes whole, and lets the event loop run meanwhile', async () => {
     const few = server.world.probes;
     server.world.probes = Array.from({ length: 5_000 }, (_, index) => view(probe(`probe-${index}`)));

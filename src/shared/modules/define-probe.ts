@@ -33,6 +33,8 @@ export interface ProbeKeys {
   readonly page_after?: string;
   readonly relapse?: string;
   readonly runbook?: string;
+  /** `{ objective: 99.9, window: '30d' }`: how many percent of its runs are to pass. */
+  readonly slo?: { readonly objective: number; readonly window?: string };
   readonly paused?: boolean;
   /** Conditions in CEL over what `run` returns; any false: down. */
   readonly expect?: readonly string[];
