@@ -15,6 +15,7 @@ const LEAVES = [
   'failpoint',
   'redact',
   'nearest',
+  'own',
   'words',
   'html',
   'library',

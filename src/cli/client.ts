@@ -4,6 +4,7 @@ import { request as requestHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { AppError, codeOf, messageOf } from '../errors.ts';
+import { own } from '../own.ts';
 import type * as schemas from '../server/schemas.ts';
 import { ADVICE } from './arguments.ts';
 
@@ -135,7 +136,7 @@ function refusal(problem: Record<string, unknown>, status: number, { url, token 
   }
   // Written by the daemon from this schema.
   const { code = 'refused', detail, title, errors } = problem as Partial<Answer<'problemDetails'>>;
-  const advice = ADVICE[code];
+  const advice = own(ADVICE, code);
   const what = inputProblems(errors) ?? detail ?? title ?? `status ${status}`;
   return new RefusedError(code, advice === undefined ? what : `${what}: ${advice}`);
 }

@@ -58,7 +58,8 @@ const condition = (): readonly Builder<Panel>[] => [
   figure(
     {
       title: 'Results lost',
-      description: 'Results that did not fit into memory while the store was away, in the time that is shown.',
+      description:
+        'Results that did not fit into memory while the store was away, or that it did not take, in the time that is shown.',
       unit: 'none',
       steps: [COLORS.good, [1, COLORS.worst]],
     },

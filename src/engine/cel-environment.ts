@@ -4,6 +4,7 @@
  */
 import { type ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
 import { type FieldDeclarations, type FieldType, WINDOW_FUNCTIONS } from '../model.ts';
+import { own } from '../own.ts';
 import { ANY_FIELD } from './cel-fields.ts';
 import { ConditionError } from './condition-error.ts';
 
@@ -103,7 +104,7 @@ function describeSyntax(error: ParseError, source: string, offset: number): stri
   if (error.code === 'invalid_escape_sequence') return `${lowerFirst(error.summary)}; a pattern is written r"\\d+"`;
   if (!MISPLACED.has(error.code)) return lowerFirst(error.summary);
   const word = /^(?:\w+|\S)/.exec(source.slice(offset))?.[0];
-  return word === undefined ? 'it ends too early' : `unexpected \`${word}\`${WORD_HINTS[word] ?? ''}`;
+  return word === undefined ? 'it ends too early' : `unexpected \`${word}\`${own(WORD_HINTS, word) ?? ''}`;
 }
 
 function lowerFirst(text: string): string {

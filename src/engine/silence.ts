@@ -5,6 +5,7 @@
  */
 import { messageOf, UsageError } from '../errors.ts';
 import { INCIDENT_SOURCES, type Incident, type Probe, SEVERITIES } from '../model.ts';
+import { own } from '../own.ts';
 import { createMatcher } from './matches.ts';
 
 /** What matchers can name, besides the labels of probes. */
@@ -66,7 +67,7 @@ function named(name: string, { incident, probe }: SilenceFacts): string {
 
 /** Its group, or one of its labels. */
 export function traitOf(name: string, { group, labels }: Pick<Probe, 'group' | 'labels'>): string {
-  return name === 'group' ? group : (labels[name] ?? '');
+  return name === 'group' ? group : (own(labels, name) ?? '');
 }
 
 /** It holds for every value there is, or for an incident of which nothing is known. */

@@ -1,5 +1,6 @@
 /** The configuration of Gatus to probes. Variables of the environment are written the same way in both. */
 import type { Tree } from '../config/tree.ts';
+import { own } from '../own.ts';
 import { formatDuration, parseDuration } from '../units.ts';
 import { compact, createNames, type Entry, type Imported, type Loss, type Sources } from './entry.ts';
 import { translateCondition } from './gatus-conditions.ts';
@@ -20,7 +21,8 @@ export function gatus({ file }: Sources): Imported {
   const lost: Lost = (tree, what) => losses.push({ where: placeOf(tree), what });
   const tree = withVariables(yamlOf(file));
   for (const [key, child] of tree.children) {
-    if (key !== 'endpoints' && key !== 'services') lost(child, `"${key}": ${ADVICE[key] ?? 'it has no counterpart'}`);
+    if (key !== 'endpoints' && key !== 'services')
+      lost(child, `"${key}": ${own(ADVICE, key) ?? 'it has no counterpart'}`);
   }
   const names = createNames();
   const endpoints = itemsOf(childOf(tree, 'endpoints') ?? childOf(tree, 'services'));
@@ -116,7 +118,7 @@ function probeOf(endpoint: Tree, lost: Lost): Probe | undefined {
   const url = textAt(endpoint, 'url') ?? '';
   if (childOf(endpoint, 'dns')) return dnsProbe(endpoint, url);
   const [, scheme = '', rest = ''] = /^([a-z]+):\/\/(.*)$/i.exec(url) ?? [];
-  const build = BUILDERS[scheme.toLowerCase()];
+  const build = own(BUILDERS, scheme.toLowerCase());
   if (build) return build(endpoint, rest, lost);
   lost(childOf(endpoint, 'url') ?? endpoint, `${textAt(endpoint, 'name') ?? url}: ${scheme || url} is not probed yet`);
   return undefined;

@@ -1,4 +1,5 @@
 /** What each type of monitor of Uptime Kuma is here. */
+import { own } from '../own.ts';
 import { compact } from './entry.ts';
 
 export interface Monitor {
@@ -37,7 +38,7 @@ function isMonitor(value: unknown): boolean {
 
 /** undefined: there is none, which was said. */
 export function probeOf(monitor: Monitor, lost: Lost): Probe | undefined {
-  const build = Object.hasOwn(BUILDERS, monitor.type) ? BUILDERS[monitor.type] : undefined;
+  const build = own(BUILDERS, monitor.type);
   if (build) return build(monitor, lost);
   lost(`monitors of type ${monitor.type} have no counterpart yet`);
   return undefined;

@@ -1,5 +1,6 @@
 /** A backup of Uptime Kuma (JSON) to probes. */
 import { UsageError } from '../errors.ts';
+import { own } from '../own.ts';
 import {
   compact,
   createNames,
@@ -19,7 +20,7 @@ export function uptimeKuma({ file }: Sources): Imported {
   const { monitors, sections } = readBackup(file.text, file.name);
   const losses: Loss[] = [...sections].map((section) => ({
     where: `${file.name}: ${section}`,
-    what: ADVICE[section] ?? 'it has no counterpart',
+    what: own(ADVICE, section) ?? 'it has no counterpart',
   }));
   const names = createNames();
   const byId = new Map(monitors.map((monitor) => [monitor.id, monitor]));

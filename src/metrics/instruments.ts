@@ -114,7 +114,7 @@ function createInstruments(registry: Registry) {
     buffered: gauge('store_buffered_results', 'Results that wait to be stored.'),
     resultsDropped: counter(
       'store_dropped_results_total',
-      'Results lost because the buffer before the store was full.',
+      'Results lost: the buffer before the store was full, or the store did not take them.',
     ),
     historyOldest: gauge('history_oldest_timestamp_seconds', 'Start of the oldest day of which results are kept.'),
     storeBytes: gauge('store_used_bytes', 'Size of what the store holds.'),

@@ -16,12 +16,18 @@ export function githubCode(answer: Answer): string | undefined {
   return textAt(answer, 'message')?.startsWith('Resource not accessible') ? 'not_accessible' : undefined;
 }
 
+/** What a level of a scope stands for besides itself. */
+const GITHUB_LEVELS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['admin', ['write', 'read', 'manage_runners']],
+  ['write', ['read']],
+]);
+
 /** `repo` stands for `repo:status`, `admin:org` for `write:org` and `read:org`: GitHub lists the widest alone. */
 export function githubCovers(granted: string, wanted: string): boolean {
   const [level, what] = granted.split(':');
   const [wantedLevel = '', wantedWhat] = wanted.split(':');
   if (wantedWhat !== undefined && what === wantedWhat && level !== undefined) {
-    return { admin: ['write', 'read', 'manage_runners'], write: ['read'] }[level]?.includes(wantedLevel) ?? false;
+    return GITHUB_LEVELS.get(level)?.includes(wantedLevel) ?? false;
   }
   if (granted === 'repo')
     return ['public_repo', 'repo_deployment', 'security_events'].includes(wanted) || wantedLevel === 'repo';

@@ -28,17 +28,17 @@ export const figureFields: FieldDeclarations = {
 /** The fields that take a query of their own, which wants a privilege. */
 export const REPLICATION_FIELDS = ['role', 'replication_running', 'replication_lag_s'] as const;
 
-const STATUS = {
-  Threads_connected: 'connections',
-  Threads_running: 'threads_running',
-  Slow_queries: 'slow_queries',
-  Aborted_connects: 'aborted_connections',
-  Questions: 'queries',
-  Uptime: 'uptime_s',
-} as const;
+const STATUS: ReadonlyMap<unknown, string> = new Map([
+  ['Threads_connected', 'connections'],
+  ['Threads_running', 'threads_running'],
+  ['Slow_queries', 'slow_queries'],
+  ['Aborted_connects', 'aborted_connections'],
+  ['Questions', 'queries'],
+  ['Uptime', 'uptime_s'],
+]);
 
 export const SETTINGS_QUERY = 'select version(), @@global.max_connections, @@global.read_only';
-export const STATUS_QUERY = `show global status where Variable_name in (${Object.keys(STATUS)
+export const STATUS_QUERY = `show global status where Variable_name in (${[...STATUS.keys()]
   .map((name) => `'${name}'`)
   .join(', ')})`;
 
@@ -56,7 +56,7 @@ export function toFigures(settings: Answer, status: Answer) {
   const [version, connectionsMax, readOnly] = settings.rows[0] ?? [];
   const counts: Record<string, number> = {};
   for (const [name, value] of status.rows) {
-    const field = STATUS[String(name) as keyof typeof STATUS] as string | undefined;
+    const field = STATUS.get(name);
     if (field !== undefined) counts[field] = Number(value);
   }
   const connections = withoutUs(counts['connections']);

@@ -78,6 +78,18 @@ export class MysqlStream extends DriverStream {
     this.#packets.sent(chunk);
     super._write(chunk, encoding, done);
   }
+
+  /** The driver parses in here, and prints what it stumbles over, past our log and its redaction. What it throws is told. */
+  override emit(event: string | symbol, ...parameters: unknown[]): boolean {
+    const { trace, warn } = console;
+    const nothing = () => undefined;
+    Object.assign(console, { trace: nothing, warn: nothing });
+    try {
+      return super.emit(event, ...parameters);
+    } finally {
+      Object.assign(console, { trace, warn });
+    }
+  }
 }
 
 /** Invariant: who sends a packet counts on from the one before, whoever sent that. The driver complains aloud of any other. */

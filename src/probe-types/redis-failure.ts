@@ -1,5 +1,6 @@
 /** What Redis' error replies mean: by the code that is their first word. */
 import type { Reason } from '../model.ts';
+import { own } from '../own.ts';
 import { ProbeFailure } from './failure.ts';
 
 const REASONS: Readonly<Record<string, Reason>> = {
@@ -29,6 +30,6 @@ const WORDS: readonly (readonly [start: string, reason: Reason])[] = [
 export function explainRedis(reply: string): ProbeFailure {
   const code = reply.split(' ', 1)[0] ?? '';
   const worded = WORDS.find(([start]) => reply.startsWith(start))?.[1];
-  const reason = Object.hasOwn(REASONS, code) ? REASONS[code] : worded;
+  const reason = own(REASONS, code) ?? worded;
   return new ProbeFailure(reason ?? 'body', reply.slice(0, 500));
 }

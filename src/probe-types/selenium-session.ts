@@ -1,6 +1,7 @@
 /** A real browser of a grid, opened and quit: https://www.w3.org/TR/webdriver2/#sessions */
 import { z } from 'zod';
 import type { Reason } from '../model.ts';
+import { own } from '../own.ts';
 import { ProbeFailure } from './failure.ts';
 import type { Api, JsonAnswer } from './selenium-api.ts';
 import { readSessionsNamed, SESSIONS_QUERY } from './selenium-status.ts';
@@ -78,5 +79,5 @@ function explain({ status, json }: JsonAnswer, what: string): ProbeFailure {
   if (!data) return new ProbeFailure('protocol', `${what}: it answered ${status}, and not as WebDriver does`);
   const { error, message } = data.value;
   const firstLine = message.split('\n', 1)[0]?.slice(0, 300);
-  return new ProbeFailure(REASONS[error] ?? 'unhealthy', `${what}: ${error.slice(0, 100)}: ${firstLine}`);
+  return new ProbeFailure(own(REASONS, error) ?? 'unhealthy', `${what}: ${error.slice(0, 100)}: ${firstLine}`);
 }

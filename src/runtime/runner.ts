@@ -4,7 +4,7 @@
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf, RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
-import type { Observation, Probe, UnknownCause } from '../model.ts';
+import { type Observation, type Probe, REASONS, type UnknownCause } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
 import { hiding } from '../redact.ts';
 import { giveUp } from './give-up.ts';
@@ -115,7 +115,7 @@ async function runType(
       ...(probe.module && { module: probe.module }),
       ...(probe.manifest && { manifest: probe.manifest }),
     };
-    return await Promise.race([type.run(probe.spec, input, context), given.promise]);
+    return withReason(await Promise.race([type.run(probe.spec, input, context), given.promise]));
   } catch (error) {
     if (error instanceof RetryableError) {
       log.debug('probe_not_run', { probe: probe.name, error });
@@ -128,6 +128,12 @@ async function runType(
     clearTimeout(timer);
     given.cancel();
   }
+}
+
+/** Everything behind it takes a reason for one of ours: labels, columns, sentences. */
+function withReason(output: ProbeOutput): ProbeOutput {
+  if (REASONS.includes(output.reason)) return output;
+  throw new AppError('reason_unknown', `the probe gave a reason that is none: ${String(output.reason).slice(0, 100)}`);
 }
 
 /**

@@ -32,6 +32,8 @@ export interface SelfWatch {
   watchdog(error: string | undefined): void;
   /** A probe could not be run for want of descriptors, memory or the like: trouble of ours, told once. */
   scarce(error: Error): void;
+  /** The store did not take some results, and they are lost: told once. */
+  unstored(why: string): void;
   /** No vantage probe answers, since then (wall clock); undefined: one does again. */
   blind(blindness: { readonly since: number; readonly why: string } | undefined): void;
   reload(outcome: Extract<ReloadOutcome, { ok: false }> | undefined): Promise<void>;
@@ -53,6 +55,7 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
   let problems: readonly Problem[] = [];
   let calm: NodeJS.Timeout | undefined;
   let plenty: NodeJS.Timeout | undefined;
+  let stored: NodeJS.Timeout | undefined;
   /** While we start, nothing is watched that could be missed. */
   let telling = false;
 
@@ -100,6 +103,19 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
     plenty.unref();
   }
 
+  function unstored(why: string): void {
+    keep(
+      say('results', {
+        title: 'History of results',
+        cause: `results are lost, because the store does not take them: ${why}`,
+        severity: 'warning',
+      }),
+    );
+    clearTimeout(stored);
+    stored = setTimeout(() => keep(say('results', undefined)), CALM_MS);
+    stored.unref();
+  }
+
   const stalls = startStallMonitor({
     ...{ clock, onStall, onLag: meter.loopLag },
     cpuMs: process.cpuMs,
@@ -111,6 +127,7 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
     startedAt: clock.now(),
     freshAfter: () => freshAfter,
     scarce,
+    unstored,
     notifier(name, healthy, error) {
       const trouble: SelfTrouble = {
         title: `Notifier ${name}`,
@@ -157,6 +174,7 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
       await say('stall', undefined);
       await say('reload', undefined);
       await say('resources', undefined);
+      await say('results', undefined);
       await say('blind', undefined);
       telling = true;
     },
@@ -171,6 +189,7 @@ export function createSelfWatch({ clock, log, meter, desk, backlog, process, onR
     stop() {
       clearTimeout(calm);
       clearTimeout(plenty);
+      clearTimeout(stored);
       stalls.stop();
     },
   };

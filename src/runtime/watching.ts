@@ -52,7 +52,7 @@ export function createWatching(parts: WatchingParts): Watching {
   let listeningSince = Number.POSITIVE_INFINITY;
 
   const probes = createProbeSet({ store, clock, desk, backlog });
-  const results = createResultBuffer({ store, log, meter });
+  const results = createResultBuffer({ store, log, meter, onRefused: (why) => selfWatch.unstored(why) });
   const pings = createPings({
     ...{ store, backlog, clock, probeTypes, redact, listeningSince: () => listeningSince },
     heardUntil: () => probes.lastResultAt(),

@@ -137,7 +137,9 @@ function readResponse(cursor: Cursor): XmlRpcAnswer {
     cursor.open('fault');
     const value = readValue(cursor, 0);
     const fault = typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as XmlRpcStruct) : {};
-    return { kind: 'fault', code: Number(fault['faultCode']), text: String(fault['faultString'] ?? '') };
+    const { faultCode: code, faultString: text = '' } = fault;
+    if (typeof code !== 'number' || typeof text !== 'string') throw new NotXmlRpc();
+    return { kind: 'fault', code, text };
   }
   cursor.open('params');
   cursor.open('param');

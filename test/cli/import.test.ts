@@ -271,6 +271,18 @@ test('gatus demands of a status what its conditions say, and nothing else', asyn
   expect(await statesOf(text)).toEqual({ login: 'up', strict: 'down' });
 });
 
+test.each<[string, string, readonly string[]]>([
+  [
+    'gatus',
+    'constructor: x\nendpoints:\n  - { name: odd, url: "constructor://x" }\n',
+    ['config:1:1: "constructor": it has no counterpart', 'config:3:18: odd: constructor is not probed yet'],
+  ],
+  ['uptime-kuma', '{"monitorList":[],"constructor":[1]}', ['config: constructor: it has no counterpart']],
+])('%s takes no name for what every object has', async (peer, config, lost) => {
+  const { probes, losses } = await importAll(peer, { config });
+  expect([probes ?? [], losses]).toEqual([[], lost]);
+});
+
 test('uptime-kuma', async () => {
   const common = { active: true, interval: 60, maxretries: 2, retryInterval: 20 };
   const url = `http://127.0.0.1:${port}/`;

@@ -92,6 +92,7 @@ const FAULTS: readonly (readonly [source: string, message: string, at: string])[
   ['ok and healthy', 'unexpected `and`; both is written &&', 'and'],
   ['ok or healthy', 'unexpected `or`; either is written ||', 'or'],
   ['status == 200)', 'unexpected `)`', ')'],
+  ['ok constructor healthy', 'unexpected `constructor`', 'construc'],
   ['body == "x', 'unterminated string', '"x'],
   [`ok${' '.repeat(4_100)}`, 'longer than 4096 characters', ''],
   ['('.repeat(200), 'nested too deeply, or too long', '(((((((('],

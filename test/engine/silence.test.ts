@@ -40,6 +40,7 @@ describe('a matcher', () => {
     ['team=~"a|b"', true],
     ['team=~".+"', true],
     ['region=~".+"', false],
+    ['constructor=~".+"', false],
   ])('%s holds for the shop, beside one that does: %s', (written, holds) => {
     const sure = written === 'probe!=bar' ? 'probe=other' : 'severity=critical';
     expect(matches(SHOP, written, sure)).toBe(holds);

@@ -131,6 +131,7 @@ describe('scopes', () => {
     ['read:org', 'write:org', false],
     ['admin:org', 'read:packages', false],
     ['gist', 'repo', false],
+    ['constructor:org', 'write:org', false],
   ])('of GitHub: %s stands for %s: %s', async (granted, wanted, isEnough) => {
     const fake = await startFakeProvider('github', TOKEN);
     const answer = { status: 200, headers: { 'x-oauth-scopes': granted }, body: { login: 'octocat' } };

@@ -43,6 +43,10 @@ export default defineProbe({
       case 'prints': console.log('out'); console.error('err'); log('said', { runs }); return {};
       case 'floods': for (let line = 0; line < 50_000; line++) { console.log('line', line); log('line', { line }); } return {};
       case 'timers': setInterval(() => undefined, 1_000); leaked.push(runs); return { runs };
+      case 'no reason': return failed('slow' as never, 'too slow');
+      case 'reason of all objects': return failed('constructor' as never, 'too slow');
+      case 'fine failure': return failed('ok' as never, 'fine');
+      case 'own bug': return failed('internal' as never, 'a bug');
     }
     throw new Error('no such mode');
   },
@@ -157,6 +161,10 @@ it.each([
   ['taken', '"ok" is what Brainstem says itself; return it under another name'],
   ['endless', 'is nested deeper than 16 levels'],
   ['many', 'what run returned holds more than 1000 values'],
+  ['no reason', 'failed() takes no reason "slow"'],
+  ['reason of all objects', 'failed() takes no reason "constructor"'],
+  ['fine failure', 'failed() takes no reason "ok"'],
+  ['own bug', 'failed() takes no reason "internal"'],
 ])('knows nothing, at a place, when a run %s', async (mode, error) => {
   const observation = await once(mode);
   expect(observation).toMatchObject({ reason: 'internal', unknown: 'internal', error: expect.stringContaining(error) });

@@ -31,6 +31,21 @@ const refusal = (sequence: number, number: number, text: string) =>
   packet(sequence, 0xff, number & 0xff, number >> 8, `#HY000${text}`);
 const OK = (sequence: number) => packet(sequence, 0, 0, 0, '\x02\0\0\0');
 
+/** The definition of a column called x, in UTF-8; 253 is a text. */
+const column = (type = 253) =>
+  Buffer.concat([
+    Buffer.from('\x03def\0\0\0\x01x\0\x0c\x2d\0\xff\0\0\0', 'latin1'),
+    Buffer.from([type, 0, 0, 0, 0, 0]),
+  ]);
+const END = '\xfe\0\0\x02\0';
+/** An answer of one row. */
+const table = (columns: readonly Buffer[], row: string) =>
+  Buffer.concat(
+    [Buffer.from([columns.length]), ...columns, Buffer.from(END, 'latin1'), row, Buffer.from(END, 'latin1')].map(
+      (part, index) => packet(index + 1, part),
+    ),
+  );
+
 /** Greets, then answers each thing that is said with the next of these. */
 const talking =
   (...answers: readonly (Buffer | string)[]) =>
@@ -76,16 +91,18 @@ describe('what answers may be anything', () => {
     ['a wish for a file', [greeting(), OK(2), packet(1, 0xfb, '/etc/passwd')], 'timeout', /an answer/],
     ['columns without end', [greeting(), OK(2), packet(1, 0xfd, 0xff, 0xff, 0xff)], 'timeout', /deadline/],
     ['a column that is broken', [greeting(), OK(2), Buffer.concat([packet(1, 1), packet(2, 0xff)])], 'protocol', /./],
+    ['a row that is too short', [greeting(), OK(2), table([column(), column()], 'x')], 'protocol', /Should not reach/],
+    ['a column of JSON in UTF-8', [greeting(), OK(2), table([column(245)], '\x01x')], 'timeout', /an answer/],
     ['silence behind the greeting', [greeting()], 'timeout', /an answer/],
     ['silence behind the login', [greeting(), OK(2)], 'timeout', /an answer/],
     ['nobody', [], 'timeout', /deadline/],
   ])('%s', async (_name, answers, reason, message) => {
-    const complaints = vi.spyOn(console, 'error');
-    onTestFinished(() => complaints.mockRestore());
+    const complaints = (['error', 'warn', 'trace', 'log'] as const).map((name) => vi.spyOn(console, name));
+    onTestFinished(() => complaints.forEach((each) => void each.mockRestore()));
     const { port, drained } = await serveRaw(talking(...answers));
     const output = await ask({ url: at(port) }, { timeoutMs: reason === 'timeout' ? 400 : 10_000 });
     expect(output).toMatchObject({ reason, error: expect.stringMatching(message) });
-    expect(complaints).not.toHaveBeenCalled();
+    for (const each of complaints) expect(each).not.toHaveBeenCalled();
     await drained();
   });
 
@@ -162,6 +179,8 @@ const MYSQL_ANSWERS: Readonly<Record<string, readonly Readonly<Record<string, st
   'show global status': [
     { Variable_name: 'Threads_connected', Value: '6' },
     { Variable_name: 'Uptime', Value: '7' },
+    { Variable_name: 'constructor', Value: '8' },
+    { Variable_name: '__proto__', Value: '9' },
   ],
   'show replica status': [
     { Replica_IO_Running: 'Yes', Replica_SQL_Running: 'Yes', Seconds_Behind_Source: '12', Last_SQL_Error: '' },
@@ -214,6 +233,8 @@ test('MySQL is asked in its own words', async () => {
       value: '42',
     },
   });
+  // What is not asked for names no field.
+  expect(Object.keys(output.fields).filter((name) => !Object.hasOwn(mysql.fields, name))).toEqual([]);
   const limits = heard.find((sql) => sql.startsWith('set session'));
   expect(limits).toMatch(/sql_select_limit = 101, max_execution_time = \d+$/);
   expect(heard).toContain('start transaction read only');

@@ -217,6 +217,8 @@ describe('what a grid says', () => {
       /no chrome$/,
     ],
     ['capabilities that are wrong', { value: { error: 'invalid argument', message: '' } }, 'body', /invalid argument/],
+    ['what every object has', { value: { error: 'constructor', message: 'x' } }, 'unhealthy', /constructor: x/],
+    ['its prototype', { value: { error: '__proto__', message: 'x' } }, 'unhealthy', /__proto__: x/],
     ['nothing', {}, 'protocol', /not as WebDriver/],
   ])('about a session may be %s', async (_name, session, reason, message) => {
     const { url } = await pretend({

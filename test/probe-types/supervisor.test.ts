@@ -194,6 +194,10 @@ describe('what goes wrong has a reason', () => {
     expect(await ask({ url: 'http://supervisor.invalid:9001', program: 'web' })).toMatchObject({ reason: 'dns' });
   });
 
+  const fault = (name: string, given: string) =>
+    `<methodResponse><fault><value><struct><member><name>${name}</name><value>${given}</value></member></struct></value></fault></methodResponse>`;
+  const TO_STRING = '<struct><member><name>toString</name><value>x</value></member></struct>';
+
   test.each<[string, string, string]>([
     ['another status', http('', 'HTTP/1.0 404 Not Found'), 'http_status'],
     ['no HTTP', '220 ready\r\n', 'protocol'],
@@ -216,6 +220,8 @@ describe('what goes wrong has a reason', () => {
       ),
       'unhealthy',
     ],
+    ['a fault whose code is a structure', http(fault('faultCode', TO_STRING)), 'protocol'],
+    ['a fault whose text is a structure', http(fault('faultString', TO_STRING)), 'protocol'],
     ['an answer that never ends', http('<methodResponse>'), 'timeout'],
     ['silence', '', 'timeout'],
   ])('%s', async (name, bytes, reason) => {

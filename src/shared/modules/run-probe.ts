@@ -2,7 +2,9 @@
 import { performance } from 'node:perf_hooks';
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
-import type { FieldDeclarations, Fields, FieldType } from '../../model.ts';
+import { type FieldDeclarations, type Fields, type FieldType, REASONS, type Reason } from '../../model.ts';
+import { instead } from '../../nearest.ts';
+import { own } from '../../own.ts';
 import type { Failed, ProbeContext, ProbeDefinition, Returned } from './define-probe.ts';
 import { evaluate } from './evaluate.ts';
 import { plainCopy } from './plain-data.ts';
@@ -13,6 +15,8 @@ import type { Voice } from './voice.ts';
 const FIELDS = { values: 1_000, depth: 16, textChars: 4_096 };
 /** What Brainstem says of every run itself. */
 const TAKEN = ['ok', 'reason', 'latency_ms', 'error'];
+/** The rest is not for a module to say: `ok` is no failure, and `internal` a bug of its own. */
+const FAILURES: readonly Reason[] = REASONS.filter((reason) => reason !== 'ok' && reason !== 'internal');
 
 interface Thread {
   readonly run: ProbeDefinition['run'];
@@ -101,12 +105,20 @@ function contextOf(
     signal,
     log: (event, fields = {}) => voice.say(request.probe, String(event), fieldsOf(fields, 'what is logged')),
     failed(reason, error, fields = {}) {
+      checkReason(reason);
       const failed = Object.freeze({});
       failures.set(failed, { reason, error: describe(error), fields: fieldsOf(fields, 'what failed() was given') });
       // Known by identity alone: nothing else that a module returns can be taken for it.
       return failed as unknown as Failed;
     },
   };
+}
+
+/** A module may be plain JavaScript, and its reason may come from the target. */
+function checkReason(reason: Reason): void {
+  if (FAILURES.includes(reason)) return;
+  const given = String(reason).slice(0, 50);
+  throw new Error(`failed() takes no reason "${given}"${instead(given, FAILURES)}`);
 }
 
 /** `fetch failed` says nothing without its cause. */
@@ -137,7 +149,7 @@ function fieldsOf(value: unknown, what: string): Fields {
 /** A condition was checked against these declarations: a value of another type would decide it by accident. */
 function checkTypes(fields: Fields, declared: FieldDeclarations, prefix: string): void {
   for (const [name, { type }] of Object.entries(declared)) {
-    const value = fields[name];
+    const value = own(fields, name);
     if (value === undefined || value === null) continue;
     if (!isOf(value, type))
       throw new Error(
