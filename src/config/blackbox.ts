@@ -20,6 +20,9 @@ const CONTENT_OPTIONS = /^(?:body|password|credentials|bearer_token|client_secre
 
 const PATH_OPTIONS = new Set(['ca_file', 'cert_file', 'key_file']);
 
+/** Each value, as text or as JSON writes it: a secret that is folded or indented would not be found in it. */
+const ON_ONE_LINE = { lineWidth: 0, blockQuote: false, singleQuote: false, doubleQuotedMinMultiLineLength: Infinity };
+
 /** The file as it stands, and what stands in the files that it names. */
 export interface BlackboxFile {
   readonly home: string;
@@ -124,7 +127,7 @@ function readModule(name: string, entry: Tree, files: FileReader, reading: Readi
     checks: compiled.filter((one) => one !== undefined),
     specFor,
     adjust: adjust ?? ((fields) => fields),
-    text: stringify(plainValue(entry)),
+    text: stringify(plainValue(entry), ON_ONE_LINE),
     location: entry.keyLocation,
   };
 }
