@@ -11,12 +11,16 @@ import { check } from './check.ts';
 import { readText } from './files.ts';
 import type { Problems } from './problems.ts';
 import type { Reading } from './reading.ts';
-import { isEmpty, nearestTree, plainValue, type Tree } from './tree.ts';
+import { isSecretAt } from './schema-walk.ts';
+import { isEmpty, nearestTree, type Path, plainValue, type Tree } from './tree.ts';
 import { parseYaml } from './yaml.ts';
 
 const FILE = 'blackbox.yml';
 /** Options that name a file whose content is the value. */
 const CONTENT_OPTIONS = /^(?:body|password|credentials|bearer_token|client_secret)_file$/;
+
+const SECRET_FILE = /^(?:password|credentials|bearer_token|client_secret|key)_file$/;
+const SECRET_HEADER = /authorization|cookie|token|secret|password|api-?key/i;
 
 const PATH_OPTIONS = new Set(['ca_file', 'cert_file', 'key_file']);
 
@@ -128,6 +132,7 @@ function readModule(name: string, entry: Tree, files: FileReader, reading: Readi
     specFor,
     adjust: adjust ?? ((fields) => fields),
     text: stringify(plainValue(entry), ON_ONE_LINE),
+    hasCredentials: hasCredentials(prober.options, section),
     location: entry.keyLocation,
   };
 }
@@ -156,6 +161,17 @@ export function translateModule(
   const given = check(prober.options, section, { whole: `"${proberName}"`, problems });
   if (given.kind !== 'valid') return undefined;
   return { prober, section, timeoutMs, translation: prober.translate(given.value, files) };
+}
+
+/** Whether something in it is a secret, by its schema or by its name. */
+function hasCredentials(options: Prober['options'], tree: Tree, path: Path = []): boolean {
+  if (tree.kind === 'scalar') return !isEmpty(tree) && tree.value !== '' && isCredential(options, path);
+  return [...tree.children].some(([key, child]) => hasCredentials(options, child, [...path, key]));
+}
+
+function isCredential(options: Prober['options'], path: Path): boolean {
+  const name = String(path.at(-1));
+  return isSecretAt(options, path) || SECRET_FILE.test(name) || (path[0] === 'headers' && SECRET_HEADER.test(name));
 }
 
 /** The exporter passes over sections of other probers; whoever wrote one meant something by it. */

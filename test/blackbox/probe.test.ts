@@ -190,6 +190,16 @@ describe('debug', () => {
   });
 });
 
+test('nobody has credentials sent without a token', async () => {
+  for (const module of ['login', 'bearer', 'oauth2', 'client']) {
+    const { status, text: answer } = await ask({ target: page('/echo'), module });
+    expect([status, answer]).toEqual([400, expect.stringContaining('set http.token')]);
+  }
+  const doubts = ({ log }: Daemon) => log.filter(({ event }) => event === 'configuration_doubtful');
+  expect(doubts(daemon)).toHaveLength(4);
+  expect(doubts(guarded)).toEqual([]);
+});
+
 describe('nobody else can have it connect to anything', () => {
   const isReached = async (headers: Record<string, string>) => {
     let reached = false;
