@@ -233,6 +233,8 @@ export interface BlackboxModule {
   adjust(fields: Fields, reason: Reason): Fields;
   /** As it was written, for `debug=true`; secrets are redacted when it is shown. */
   readonly text: string;
+  /** It shows the target who we are, by a password, a token, a cookie or a key. */
+  readonly hasCredentials: boolean;
   readonly location: SourceLocation;
 }
 

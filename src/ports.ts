@@ -487,8 +487,11 @@ export interface OnDemandRun {
   readonly failedBy?: CheckCause;
 }
 
-/** Errors: UsageError for an unknown module or a contradiction, RetryableError when too many run at once. */
-export type RunOnDemand = (request: OnDemandRequest) => Promise<OnDemandRun>;
+/**
+ * Errors: UsageError for an unknown module, a contradiction, or credentials that must not go there; RetryableError when
+ * too many run at once. `hasToken`: whoever asks has shown the token of the daemon.
+ */
+export type RunOnDemand = (request: OnDemandRequest, who: { readonly hasToken: boolean }) => Promise<OnDemandRun>;
 
 // ── What the server and the metrics read, and what people command ────────────────────────────────────────────────
 

@@ -27,7 +27,8 @@ export async function listen(parts: ListeningParts): Promise<Server> {
   const metrics = createExposition({ ...series, views, instruments });
   const onDemand = {
     async probe(request: OnDemandRequest) {
-      const run = await runtime.onDemand(request);
+      // With a token, whoever got this far has shown it.
+      const run = await runtime.onDemand(request, { hasToken: token !== undefined });
       return { run, ...renderOnDemand(run, series) };
     },
   };

@@ -11,14 +11,21 @@ import { check } from './check.ts';
 import { readText } from './files.ts';
 import type { Problems } from './problems.ts';
 import type { Reading } from './reading.ts';
-import { isEmpty, nearestTree, plainValue, type Tree } from './tree.ts';
+import { isSecretAt } from './schema-walk.ts';
+import { isEmpty, nearestTree, type Path, plainValue, type Tree } from './tree.ts';
 import { parseYaml } from './yaml.ts';
 
 const FILE = 'blackbox.yml';
 /** Options that name a file whose content is the value. */
 const CONTENT_OPTIONS = /^(?:body|password|credentials|bearer_token|client_secret)_file$/;
 
+const SECRET_FILE = /^(?:password|credentials|bearer_token|client_secret|key)_file$/;
+const SECRET_HEADER = /authorization|cookie|token|secret|password|api-?key/i;
+
 const PATH_OPTIONS = new Set(['ca_file', 'cert_file', 'key_file']);
+
+/** Each value, as text or as JSON writes it: a secret that is folded or indented would not be found in it. */
+const ON_ONE_LINE = { lineWidth: 0, blockQuote: false, singleQuote: false, doubleQuotedMinMultiLineLength: Infinity };
 
 /** The file as it stands, and what stands in the files that it names. */
 export interface BlackboxFile {
@@ -124,7 +131,8 @@ function readModule(name: string, entry: Tree, files: FileReader, reading: Readi
     checks: compiled.filter((one) => one !== undefined),
     specFor,
     adjust: adjust ?? ((fields) => fields),
-    text: stringify(plainValue(entry)),
+    text: stringify(plainValue(entry), ON_ONE_LINE),
+    hasCredentials: hasCredentials(prober.options, section),
     location: entry.keyLocation,
   };
 }
@@ -153,6 +161,17 @@ export function translateModule(
   const given = check(prober.options, section, { whole: `"${proberName}"`, problems });
   if (given.kind !== 'valid') return undefined;
   return { prober, section, timeoutMs, translation: prober.translate(given.value, files) };
+}
+
+/** Whether something in it is a secret, by its schema or by its name. */
+function hasCredentials(options: Prober['options'], tree: Tree, path: Path = []): boolean {
+  if (tree.kind === 'scalar') return !isEmpty(tree) && tree.value !== '' && isCredential(options, path);
+  return [...tree.children].some(([key, child]) => hasCredentials(options, child, [...path, key]));
+}
+
+function isCredential(options: Prober['options'], path: Path): boolean {
+  const name = String(path.at(-1));
+  return isSecretAt(options, path) || SECRET_FILE.test(name) || (path[0] === 'headers' && SECRET_HEADER.test(name));
 }
 
 /** The exporter passes over sections of other probers; whoever wrote one meant something by it. */

@@ -22,7 +22,7 @@ import { type ReadSettings, readSettings } from './settings.ts';
 import { spellOut } from './spell-out.ts';
 import { referencedFiles } from './substitute.ts';
 import type { Tree } from './tree.ts';
-import { doubts } from './warnings.ts';
+import { doubts, refusedModules } from './warnings.ts';
 import { parseYaml } from './yaml.ts';
 
 const MAX_PROBES = 10_000;
@@ -174,6 +174,7 @@ function compose(
   for (const { location, message } of [
     ...reading.secrets.warnings,
     ...doubts(definitions, reading.modules, settings),
+    ...refusedModules(modules.values(), settings),
   ]) {
     warnings.add(location, message);
   }

@@ -1,5 +1,5 @@
 /** What is allowed, but hardly meant. */
-import type { Problem, Settings } from '../model.ts';
+import type { BlackboxModule, Problem, Settings } from '../model.ts';
 import { ownStoreHealed } from './own-store.ts';
 import type { Modules } from './reading.ts';
 import type { Definitions } from './references.ts';
@@ -12,6 +12,15 @@ export function doubts(definitions: Definitions, modules: Modules, { store }: Se
     ...ownStoreHealed(definitions, store.url),
     ...unusedModules(definitions, modules),
   ];
+}
+
+/** Whoever may ask chooses where credentials go: without a token that would be any program of this machine. */
+export function refusedModules(modules: Iterable<BlackboxModule>, { http }: Settings): readonly Problem[] {
+  if (http.token !== undefined) return [];
+  return [...modules].flatMap(({ name, location, hasCredentials }) => {
+    const message = `the module "${name}" holds credentials, so /probe refuses it until http.token is set`;
+    return hasCredentials ? [{ location, message }] : [];
+  });
 }
 
 /** Incidents that such a route takes show on the page and in the metrics, and reach nobody. */

@@ -6,6 +6,7 @@ import type { BlackboxModule, Configuration, Observation, Probe } from '../model
 import { didYouMean } from '../nearest.ts';
 import type { Clock, OnDemandRequest, OnDemandRun, ProbeType, ProbeTypes, RunOnDemand } from '../ports.ts';
 import { hiding } from '../redact.ts';
+import { refuseTarget } from './credential-targets.ts';
 import type { Runner } from './runner.ts';
 
 export interface OnDemandParts {
@@ -27,8 +28,9 @@ type Aim = { readonly spec: unknown; readonly target: string } | { readonly faul
 export function createOnDemand(parts: OnDemandParts): RunOnDemand {
   const aimAt = createAims(parts.probeTypes);
   let running = 0;
-  return async (request) => {
+  return async (request, { hasToken }) => {
     const module = moduleOf(request.module, parts.configuration());
+    if (module.hasCredentials) refuseTarget(module, request.target, hasToken);
     const aim = aimAt(module, request);
     if (running >= MOST_AT_ONCE) {
       throw new RetryableError('too_many_probes', `${MOST_AT_ONCE} probes are running; ask again later`);

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { UsageError } from '../errors.ts';
 import type { OnDemandRequest, OnDemandRun } from '../ports.ts';
+import { hiding, redactAll } from '../redact.ts';
 import { TEXT } from './operations.ts';
 import type { PlainRoute, ServerParts } from './route.ts';
 
@@ -28,7 +29,8 @@ async function respond(request: FastifyRequest, reply: FastifyReply, parts: Serv
   try {
     const { run, contentType, body } = await parts.onDemand.probe(requestOf(request));
     if (parameter(request, 'debug') !== 'true') return await reply.type(contentType).send(body);
-    return await reply.type(TEXT).send(parts.redact(debugText(run, body)));
+    const show = hiding(parts.redact, run.observation);
+    return await reply.type(TEXT).send(show(debugText(run, body, show)));
   } finally {
     request.socket.setTimeout(idleMs);
   }
@@ -63,13 +65,17 @@ function scrapeTimeout({ headers }: FastifyRequest): number {
   return seconds === 0 ? DEFAULT_TIMEOUT_S : Math.min(seconds, DEFAULT_TIMEOUT_S);
 }
 
-function debugText({ module, observation, verdict, durationMs }: OnDemandRun, metrics: Buffer): string {
+type Show = (text: string) => string;
+
+function debugText({ module, observation, verdict, durationMs }: OnDemandRun, metrics: Buffer, show: Show): string {
   const { reason, error, fields } = observation;
   const failed = verdict.decidedBy.map(({ source, result }) => `check failed: ${source} (${result.detail})`);
   const log = [
     `module ${module.name} ran a probe of type ${module.type} for ${(durationMs / 1_000).toFixed(3)} s`,
     `reason: ${reason}${error === undefined ? '' : `, ${error}`}`,
-    ...Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [`${name} = ${shown(value)}`])),
+    ...Object.entries(fields).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name} = ${shown(value, show)}`],
+    ),
     ...failed,
     verdict.kind === 'fail' ? 'the probe failed' : 'the probe succeeded',
   ];
@@ -82,8 +88,8 @@ function debugText({ module, observation, verdict, durationMs }: OnDemandRun, me
 
 const MOST_CHARS = 1_000;
 
-/** On one line. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+/** On one line; redacted before it is cut, since of a secret that was cut the rest would be left. */
+function shown(value: unknown, show: Show): string {
+  const text = JSON.stringify(redactAll(value, show)) ?? String(value);
   return text.length > MOST_CHARS ? `${text.slice(0, MOST_CHARS)}…` : text;
 }

@@ -12,6 +12,8 @@ import { createHome, type Daemon, type Home, startDaemon } from '../estate/daemo
 import { grpcStatus, type HealthAnswer, startGrpcServer } from '../estate/grpc-server.ts';
 import type { KeyPair } from '../estate/hostile-certificates.ts';
 
+const TOKEN = ['a', 'long', 'enough', 'token'].join('-');
+
 let targets: BlackboxTargets;
 let exporter: Exporter;
 let daemon: Daemon;
@@ -21,7 +23,8 @@ beforeAll(async () => {
   targets = await startBlackboxTargets();
   const modules = MODULES.replaceAll('CA_FILE', join(targets.authority.folder, 'ca.pem'));
   exporter = await startExporter(modules);
-  home = await createHome({ 'blackbox.yml': modules, 'brainstem.yml': 'http: { listen: "${LISTEN}" }\n' });
+  const settings = `http: { listen: "\${LISTEN}", token: ${TOKEN} }\n`;
+  home = await createHome({ 'blackbox.yml': modules, 'brainstem.yml': settings });
   daemon = await startDaemon({ home });
 });
 
@@ -234,7 +237,7 @@ async function compare(module: string, target: string, asked: Asked): Promise<vo
   const headers = { 'x-prometheus-scrape-timeout-seconds': '3.5' };
   const [theirs, ours] = await Promise.all([
     askProbe(exporter.url, { module, target }, headers),
-    askProbe(daemon.url, { module, target }, headers),
+    askProbe(daemon.url, { module, target }, { ...headers, authorization: `Bearer ${TOKEN}` }),
   ]);
   expect([theirs.status, ours.status]).toEqual([200, 200]);
   expect(ours.series.get('probe_success'), ours.text).toBe(theirs.series.get('probe_success'));

@@ -1,17 +1,28 @@
 /** `GET /probe` as Prometheus uses it, on the daemon in a process of its own. */
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askProbe } from '../estate/blackbox-exporter.ts';
 import { type BlackboxTargets, startBlackboxTargets } from '../estate/blackbox-targets.ts';
 import { createHome, type Daemon, type Home, startDaemon, until } from '../estate/daemon.ts';
 import { close, listen } from '../estate/faults.ts';
+import { serveHttp } from '../estate/hostile-network.ts';
 
 const TOKEN = ['a', 'long', 'enough', 'token'].join('-');
 const PASSPHRASE = ['hidden', 'passphrase'].join('-');
+const BEARER = ['bearer', 'of', 'forty', 'characters', 'or', 'a', 'few', 'more'].join('-');
+const FETCHED = ['fetched', 'for', 'this', 'run'].join('-');
 
 let targets: BlackboxTargets;
+/** Gives whoever asks a token. */
+let issuer: Server;
+/** blackbox.yml, and the key of a client in it. */
+let text: string;
+let key: string;
 let daemon: Daemon;
 let home: Home;
+/** With a token of its own. */
+let guarded: Daemon;
+let guardedHome: Home;
 
 const MODULES = `modules:
   http_2xx: { prober: http, timeout: 5s }
@@ -19,27 +30,51 @@ const MODULES = `modules:
   json_down: { prober: http, http: { fail_if_body_json_matches_cel: "body.status == 'up'" } }
   json_typo: { prober: http, http: { fail_if_body_json_matches_cel: "body.state == 'down'" } }
   login: { prober: http, http: { basic_auth: { username: u, password: ${PASSPHRASE} }, fail_if_body_not_matches_regexp: [""] } }
+  bearer: { prober: http, http: { bearer_token: ${BEARER}, fail_if_body_matches_regexp: ["never"] } }
+  oauth2: { prober: http, http: { oauth2: { client_id: u, client_secret: ${PASSPHRASE}, token_url: ISSUER }, fail_if_body_matches_regexp: ["never"] } }
+  client: { prober: http, http: { tls_config: { cert: CERTIFICATE, key: KEY } } }
   fixed_host: { prober: http, http: { headers: { Host: other.example } } }
   tls: { prober: tcp, tcp: { tls: true, tls_config: { ca_file: CA_FILE } } }
 `;
 
+async function modules(): Promise<string> {
+  const { folder } = targets.authority;
+  const { cert, key: own } = await targets.authority.selfSigned('client');
+  key = own;
+  issuer = createServer((_request, response) =>
+    response.end(JSON.stringify({ access_token: FETCHED, expires_in: 60 })),
+  );
+  return MODULES.replace('CA_FILE', `${folder}/ca.pem`)
+    .replace('ISSUER', `"http://127.0.0.1:${await listen(issuer)}/"`)
+    .replace('CERTIFICATE', JSON.stringify(cert))
+    .replace('KEY', JSON.stringify(key));
+}
+
 beforeAll(async () => {
   targets = await startBlackboxTargets();
-  home = await createHome({
-    'blackbox.yml': MODULES.replace('CA_FILE', `${targets.authority.folder}/ca.pem`),
-    'brainstem.yml': 'http: { listen: "${LISTEN}" }\n',
-  });
+  text = await modules();
+  home = await createHome({ 'blackbox.yml': text, 'brainstem.yml': 'http: { listen: "${LISTEN}" }\n' });
   daemon = await startDaemon({ home });
+  guardedHome = await createHome({
+    'blackbox.yml': text,
+    'brainstem.yml': `http: { listen: "\${LISTEN}", token: "${TOKEN}" }\n`,
+  });
+  guarded = await startDaemon({ home: guardedHome });
 });
 
 afterAll(async () => {
   await daemon?.stop();
+  await guarded?.stop();
   await targets?.close();
+  if (issuer) await close(issuer);
   await home?.remove();
+  await guardedHome?.remove();
 });
 
 const ask = (parameters: Record<string, string>, headers: Record<string, string> = {}) =>
   askProbe(daemon.url, parameters, headers);
+const askGuarded = (parameters: Record<string, string>) =>
+  askProbe(guarded.url, parameters, { authorization: `Bearer ${TOKEN}` });
 const page = (path: string) => `http://${targets.at['http']}${path}`;
 
 test('a target that answers is a success, in the text format of Prometheus', async () => {
@@ -111,17 +146,58 @@ test('conditions on JSON fail a probe that cannot be judged, too', async () => {
   expect(await outcome('json', '/missing')).toEqual([0, 0]);
 });
 
-test('debug shows why, and no secret', async () => {
-  const { text } = await ask({ target: page('/missing'), module: 'login', debug: 'true' });
-  expect(text).toContain('check failed: status >= 200 && status < 300 (status = 404)');
-  expect(text).toContain('\nprobe_success 0\n');
-  expect(text).toContain('Module configuration:\nprober: http\n');
-  const { text: seen } = await ask({ target: page('/echo'), module: 'login', debug: 'true' });
-  expect(seen).toContain('probe_success 1');
-  expect(seen).toMatch(/body = "Basic \w*\[redacted\]/);
-  expect(seen).toContain('password: [redacted]');
-  expect(seen).not.toContain(PASSPHRASE);
-  expect(seen).not.toContain(Buffer.from(`u:${PASSPHRASE}`).toString('base64'));
+describe('debug', () => {
+  const AUTHORITY = Buffer.from(`u:${PASSPHRASE}`).toString('base64');
+  const debug = async (parameters: Record<string, string>) => (await askGuarded({ ...parameters, debug: 'true' })).text;
+
+  test('shows why, and no secret', async () => {
+    const answer = await debug({ target: page('/missing'), module: 'login' });
+    expect(answer).toContain('check failed: status >= 200 && status < 300 (status = 404)');
+    expect(answer).toContain('\nprobe_success 0\n');
+    expect(answer).toContain('Module configuration:\nprober: http\n');
+    const seen = await debug({ target: page('/echo'), module: 'login' });
+    expect(seen).toContain('probe_success 1');
+    expect(seen).toMatch(/body = "Basic \w*\[redacted\]/);
+    expect(seen).toContain('password: [redacted]');
+    expect(seen).not.toContain(PASSPHRASE);
+    expect(seen).not.toContain(AUTHORITY);
+  });
+
+  test('shows no secret that a long body is cut in', async () => {
+    const { port } = await serveHttp(({ url = '', headers }, response) => {
+      response.end('x'.repeat(Number(url.slice(1))) + headers.authorization);
+    });
+    const whole = 'Bearer '.length + BEARER.length;
+    for (const shown of [whole - 1, whole - 5, Math.ceil(whole / 2)]) {
+      const target = `http://127.0.0.1:${port}/${1_000 - '"'.length - shown}`;
+      const answer = await debug({ target, module: 'bearer' });
+      expect(answer).toMatch(/body = "x+B/);
+      expect(answer).not.toContain('of-forty');
+    }
+  });
+
+  test('shows no token that was fetched for the run', async () => {
+    const { port } = await serveHttp(({ headers }, response) => response.end(headers.authorization));
+    const answer = await debug({ target: `http://127.0.0.1:${port}/`, module: 'oauth2' });
+    expect(answer).toContain('body = "Bearer [redacted]"');
+    expect(answer).not.toContain(FETCHED);
+  });
+
+  test('shows no secret that the module holds in several lines', async () => {
+    const answer = await debug({ target: page('/ok'), module: 'client' });
+    expect(answer).toContain('Module configuration:\nprober: http\n');
+    for (const line of key.trim().split('\n')) expect(answer).not.toContain(line.slice(0, 20));
+  });
+});
+
+test('nobody has credentials sent without a token', async () => {
+  for (const module of ['login', 'bearer', 'oauth2', 'client']) {
+    const { status, text: answer } = await ask({ target: page('/echo'), module });
+    expect([status, answer]).toEqual([400, expect.stringContaining('set http.token')]);
+  }
+  const doubts = ({ log }: Daemon) => log.filter(({ event }) => event === 'configuration_doubtful');
+  expect(doubts(daemon)).toHaveLength(4);
+  expect(doubts(guarded)).toEqual([]);
 });
 
 describe('nobody else can have it connect to anything', () => {
@@ -150,17 +226,10 @@ describe('nobody else can have it connect to anything', () => {
     const open = await createHome({ 'brainstem.yml': `http: { listen: "0.0.0.0:0" }\n` });
     const refused = await startDaemon({ home: open, ready: false });
     expect(await refused.exited).toBe(1);
-    await open.write({ 'brainstem.yml': `http: { listen: "\${LISTEN}", token: "${TOKEN}" }\n` });
-    const guarded = await startDaemon({ home: open, ready: true });
-    try {
-      const target = page('/ok');
-      expect((await askProbe(guarded.url, { target })).status).toBe(401);
-      const authorization = `Bearer ${TOKEN}`;
-      expect((await askProbe(guarded.url, { target }, { authorization })).series.get('probe_success')).toBe(1);
-    } finally {
-      await guarded.stop();
-      await open.remove();
-    }
+    await open.remove();
+    const target = page('/ok');
+    expect((await askProbe(guarded.url, { target })).status).toBe(401);
+    expect((await askGuarded({ target })).series.get('probe_success')).toBe(1);
   });
 });
 
@@ -175,8 +244,7 @@ test('more than a hundred at once are told to come back', async () => {
 });
 
 test('a saved blackbox.yml is what is asked next; a broken one changes nothing', async () => {
-  const before = MODULES.replace('CA_FILE', `${targets.authority.folder}/ca.pem`);
-  const added = `${before}  added: { prober: http, http: { valid_status_codes: [404] } }\n`;
+  const added = `${text}  added: { prober: http, http: { valid_status_codes: [404] } }\n`;
   const isKnown = async (module: string) => (await ask({ module, target: page('/missing') })).status === 200;
   expect(await isKnown('added')).toBe(false);
   await home.write({ 'blackbox.yml': added });
