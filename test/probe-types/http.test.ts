@@ -214,6 +214,13 @@ describe('oauth2 client credentials', () => {
     ['refuses', 401, '{}', /answered 401/],
     ['answers nonsense', 200, 'hello', /no access_token/],
     ['answers without a token', 200, '{"token_type":"Bearer"}', /no access_token/],
+    [
+      'answers with a token that no header can hold',
+      200,
+      '{"access_token":"a\\nb","expires_in":1e300}',
+      /no access_token/,
+    ],
+    ['answers with a token without end', 200, `{"access_token":"${'x'.repeat(20_000)}"}`, /no access_token/],
   ])('a token server that %s is reason auth', async (_name, status, body, message) => {
     const { port } = await serveHttp((_request, response) => response.writeHead(status).end(body));
     const oauth2 = { token_url: `http://127.0.0.1:${port}/`, client_id: 'me', client_secret: 'x' };
@@ -223,6 +230,22 @@ describe('oauth2 client credentials', () => {
       fields: { status: undefined },
       error: expect.stringMatching(message),
     });
+  });
+
+  test('a token that is said to be good for ever is kept for a day', async () => {
+    let fetched = 0;
+    const { port } = await serveHttp((request, response) => {
+      if (request.method === 'POST') fetched += 1;
+      response.end('{"access_token":"abc","expires_in":1e300}');
+    });
+    const oauth2 = { token_url: `http://127.0.0.1:${port}/`, client_id: 'me', client_secret: 'x' };
+    const spec = http.spec.parse({ url: `http://127.0.0.1:${port}/target`, auth: { oauth2 } });
+    const hours = [0, 23, 25];
+    for (const hour of hours) {
+      const clock = { now: () => Date.now() + hour * 3_600_000, monotonic: () => performance.now() };
+      expect(await probe(http, spec, { clock })).toMatchObject({ reason: 'ok' });
+    }
+    expect(fetched).toBe(2);
   });
 
   test('a token server that is away is reason auth', async () => {
