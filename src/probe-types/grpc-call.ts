@@ -67,8 +67,9 @@ export async function call(socket: Socket, { message, ...request }: Call, line: 
 
 type Request = Omit<Call, 'message'>;
 
-function openSession(socket: Socket, { isTls, authority }: Request, line: Lifeline): ClientHttp2Session {
-  const session = connect(`${isTls ? 'https' : 'http'}://${authority}`, {
+function openSession(socket: Socket, { isTls }: Request, line: Lifeline): ClientHttp2Session {
+  // Each call brings its own authority; not all of them can stand in a URL.
+  const session = connect(`${isTls ? 'https' : 'http'}://localhost`, {
     createConnection: () => socket,
     maxSessionMemory: MAX_SESSION_MEMORY,
     settings: { enablePush: false, maxHeaderListSize: MAX_HEADER_BYTES },

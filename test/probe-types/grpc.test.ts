@@ -270,6 +270,11 @@ describe('what answers may be anything', () => {
     await secured.drained();
   });
 
+  test('an address with its interface is reached', async () => {
+    const { port } = await serveRaw((socket) => socket.end(), '::1');
+    expect(await ask({ address: `[::1%lo]:${port}` })).toMatchObject({ reason: 'protocol' });
+  });
+
   test('a server that speaks HTTP/1.1 alone', async () => {
     const { port } = await serveHttp((_request, response) => response.end('hello'));
     expect(await ask({ address: at(port) })).toMatchObject({ reason: 'protocol' });
@@ -417,6 +422,7 @@ describe('definition', () => {
     [{ address: 'x:1', metadata: { 'grpc-timeout': '1S' } }, /set by Brainstem/],
     [{ address: 'x:1', metadata: { 'a b': '1' } }, /valid header/],
     [{ address: 'x:1', tls: { cert: '/a.pem' } }, /./],
+    [{ address: 'x:1', tls: { server_name: 'a b' } }, /not the name of a host/],
   ])('%j is refused', (spec, message) => {
     const issues = grpc.spec.safeParse(spec).error?.issues ?? [];
     expect(issues.map((issue) => issue.message).join()).toMatch(message);

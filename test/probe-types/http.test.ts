@@ -429,6 +429,8 @@ describe('proxy', () => {
 });
 
 describe('definition', () => {
+  const oauth2 = (client_id: string, client_secret: string) => ({ token_url: 'http://x/', client_id, client_secret });
+
   test.each([
     [{ url: 'ftp://x/' }, 'url', /not a URL that starts with http:/],
     [{ url: 'shop' }, 'url', /not a URL/],
@@ -437,6 +439,13 @@ describe('definition', () => {
     [{ url: 'http://x/', headers: { 'Content-Length': '1' } }, 'headers.Content-Length', /set by Brainstem/],
     [{ url: 'http://x/', auth: {} }, 'auth', /exactly one/],
     [{ url: 'http://x/', auth: { bearer: 'a', basic: { username: 'b' } } }, 'auth', /exactly one/],
+    [{ url: 'http://x/', auth: { bearer: 'a\nb' } }, 'auth.bearer', /cannot stand in a header/],
+    [{ url: 'http://x/', auth: { bearer: 'tök€n' } }, 'auth.bearer', /cannot stand in a header/],
+    [{ url: 'http://x/', auth: { oauth2: oauth2('\ud800', 'x') } }, 'auth.oauth2.client_id', /not text/],
+    [{ url: 'http://x/', auth: { oauth2: oauth2('x', '\ud800') } }, 'auth.oauth2.client_secret', /not text/],
+    [{ url: 'https://x/', tls: { server_name: 'a b' } }, 'tls.server_name', /not the name of a host/],
+    [{ url: 'https://x/', tls: { server_name: 'a\0b' } }, 'tls.server_name', /not the name of a host/],
+    [{ url: 'https://x/', tls: { server_name: 'x'.repeat(300) } }, 'tls.server_name', /not the name of a host/],
     [{ url: 'http://x/', tls: { cert: '-----BEGIN x' } }, 'tls', /belong together/],
     [{ url: 'http://x/', tls: { ca: 'ca.pem' } }, 'tls.ca', /neither PEM text nor an absolute path/],
     [{ url: 'http://x/', tls: { cert: '-----BEGIN x', key: '-----BEGIN x' } }, 'tls', /not usable/],
@@ -448,6 +457,13 @@ describe('definition', () => {
     expect(issues.map((issue) => issue.path.join('.'))).toContain(path);
     expect(issues.map((issue) => issue.message).join()).toMatch(message);
   });
+
+  test.each(['shop.example', 'shop.example.', 'bücher.example', '_sip.shop.example', '127.0.0.1', '::1'])(
+    'a server may be called %s',
+    (name) => {
+      expect(http.spec.safeParse({ url: 'https://x/', tls: { server_name: name } }).error).toBeUndefined();
+    },
+  );
 
   test('becomes JSON Schema with its defaults and its secrets marked', () => {
     const schema = z.toJSONSchema(http.spec, { io: 'input' }) as {
