@@ -5,9 +5,11 @@ import { ProbeFailure } from './failure.ts';
 import type { Api, JsonAnswer } from './selenium-api.ts';
 import { readSessionsNamed, SESSIONS_QUERY } from './selenium-status.ts';
 
+const SESSION_ID = /^[\w-]{1,100}$/;
+
 const opened = z.object({
   value: z.object({
-    sessionId: z.string().regex(/^[\w-]{1,100}$/),
+    sessionId: z.string().regex(SESSION_ID),
     capabilities: z.looseObject({ browserVersion: z.string().optional() }).optional(),
   }),
 });
@@ -42,8 +44,8 @@ export async function trySession(
  */
 export async function quitLeftovers(api: Api, name: string): Promise<number> {
   const { json } = await api('POST', '/graphql', { query: SESSIONS_QUERY });
-  const ids = readSessionsNamed(name, json);
-  for (const id of ids) await quit(api, encodeURIComponent(id));
+  const ids = readSessionsNamed(name, json).filter((id) => SESSION_ID.test(id));
+  for (const id of ids) await quit(api, id);
   return ids.length;
 }
 
