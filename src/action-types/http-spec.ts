@@ -7,7 +7,7 @@ import { ANSWER_FIELDS } from './http-call.ts';
 const auth = z
   .strictObject({
     basic: basicOption().optional().describe('User name and password'),
-    bearer: bearerOption().optional(),
+    bearer: bearerOption(),
   })
   .refine((value) => Object.values(value).filter((one) => one !== undefined).length === 1, {
     message: 'wants exactly one of basic and bearer',

@@ -29,7 +29,7 @@ const oauth2 = z.strictObject({
 const auth = z
   .strictObject({
     basic: basicOption().optional().describe('User name and password'),
-    bearer: bearerOption().optional(),
+    bearer: bearerOption(),
     oauth2: oauth2.optional().describe('Client credentials; the token is kept until it expires or is refused'),
   })
   .refine((value) => Object.values(value).filter((one) => one !== undefined).length === 1, {

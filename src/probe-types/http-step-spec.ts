@@ -55,7 +55,7 @@ function checkGroup(pattern: string, context: z.RefinementCtx): void {
 const auth = z
   .strictObject({
     basic: basicOption().optional().describe('User name and password'),
-    bearer: bearerOption().optional(),
+    bearer: bearerOption(),
   })
   .refine(({ basic, bearer }) => (basic === undefined) !== (bearer === undefined), {
     message: 'wants exactly one of basic and bearer',

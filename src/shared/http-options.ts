@@ -48,6 +48,7 @@ export function bearerOption() {
       (token) => headerProblem('Authorization', token) === undefined,
       'has characters that cannot stand in a header',
     )
+    .optional()
     .describe('Token; empty: none is sent');
 }
 
