@@ -51,6 +51,14 @@ export const BREAKS: Readonly<Record<string, Break>> = {
     does: ({ redis }) => redis.server.pause(),
     mends: ({ redis }) => redis.server.resume(),
   },
+  'redis-busy': {
+    summary: 'a script holds Redis up, which says so',
+    part: 'redis',
+    red: { 'redis-ping': 'unhealthy' },
+    children: ['redis-server', ...IN_REDIS],
+    does: ({ redis }) => redis.holdUp(),
+    mends: ({ redis }) => redis.cli('SCRIPT', 'KILL'),
+  },
   'redis-full': {
     summary: 'Redis is at its memory limit',
     part: 'redis',

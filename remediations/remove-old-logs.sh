@@ -13,10 +13,13 @@ case $folder in
   /*) folder=$(cd -P -- "$folder" && pwd) ;;
   *) echo "not an absolute path: $folder" >&2; exit 2 ;;
 esac
-# A wide target never means "everything".
-case $folder in
-  / | /bin* | /boot* | /dev* | /etc* | /lib* | /proc* | /root | /sbin* | /sys* | /usr* | /var | /home)
+# A wide target never means "everything": not of the system, and where data lives only what is called a log.
+case $folder/ in
+  //* | /bin/* | /boot/* | /dev/* | /etc/* | /lib/* | /lib32/* | /lib64/* | /proc/* | /sbin/* | /sys/* | /usr/*)
     echo "refused: $folder" >&2; exit 2 ;;
+  */log/* | */logs/*) ;;
+  /home/* | /opt/* | /root/* | /run/* | /srv/* | /var/*)
+    echo "refused: $folder: no part of this path is called log or logs" >&2; exit 2 ;;
 esac
 
 find "$folder" -xdev -type f -mtime "+$days" \

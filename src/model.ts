@@ -350,7 +350,7 @@ export type Reason = (typeof REASONS)[number];
 
 /**
  * Why a run says nothing about its target. `internal` is a bug in the probe; `witness_away`: who would have told about the
- * target (the provider of a credential) did not; the others are our own trouble.
+ * target (the provider of a credential, the members of a group) did not; the others are our own trouble.
  */
 export type UnknownCause = 'internal' | 'witness_away' | 'paused_process' | 'blind' | 'suspect';
 

@@ -114,8 +114,11 @@ export interface ProbeInput {
   readonly evaluate?: EvaluateCondition;
   heartbeat(keyHash: string): Promise<HeardHeartbeat>;
   /** The state that another probe is in now; undefined: there is none of that name. Absent: no other probe runs here. */
-  stateOf?(probe: string): StateName | undefined;
+  stateOf?(probe: string): MemberState | undefined;
 }
+
+/** `unjudged`: *unknown* because its runs have not said anything yet. */
+export type MemberState = StateName | 'unjudged';
 
 /** The stored heartbeat of a key's hash, and when pings could reach us. */
 export interface HeardHeartbeat {

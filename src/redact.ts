@@ -3,7 +3,7 @@
 export interface Redactor {
   /**
    * Replaces the set of values to hide. Values shorter than six characters are ignored: hiding them would hide words. What
-   * was cut off at its greatest length may end in the middle of a value: half of one at the end is hidden too.
+   * was cut off at its greatest length may end in the middle of a value: half of one at the end, or before …, is hidden too.
    */
   use(secrets: readonly string[]): void;
   redact(text: string): string;
@@ -11,6 +11,10 @@ export interface Redactor {
 
 export const REDACTED = '[redacted]';
 const SHORTEST = 6;
+/** Of several lines: shorter ones are words. */
+const LONG_LINE = 16;
+/** So much of the beginning of a form is hidden wherever it stands. */
+const LONG = 64;
 
 /** A redactor that hides nothing until `use` is called. */
 export function createRedactor(): Redactor {
@@ -47,36 +51,43 @@ export function redactAll(value: unknown, redact: (text: string) => string): unk
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [redact(key), redactAll(member, redact)]));
 }
 
-/** What is looked for, by its first characters: a text is read once, however many secrets there are. */
+/** What is looked for, sorted: what begins alike stands together. */
 interface Index {
-  readonly byHead: ReadonlyMap<string, readonly string[]>;
-  /** Pairs of characters with which something begins, so that most places of a text are passed by at once. */
+  readonly forms: readonly string[];
+  /** Where those stand that begin with two characters. */
+  readonly byPair: ReadonlyMap<number, Range>;
+  /** Which pairs there are, roughly: most places of a text are passed by at once. */
   readonly beginnings: Uint8Array;
 }
 
-function indexOf(forms: readonly string[]): Index {
-  const byHead = new Map<string, string[]>();
+/** From one index to before another. */
+type Range = readonly [low: number, high: number];
+
+function indexOf(all: readonly string[]): Index {
+  const forms = [...new Set(all.filter(({ length }) => length >= SHORTEST))].sort();
+  const byPair = new Map<number, Range>();
   const beginnings = new Uint8Array(2 ** 16);
-  for (const form of new Set(forms.filter(({ length }) => length >= SHORTEST))) {
-    const head = form.slice(0, SHORTEST);
-    byHead.set(head, [...(byHead.get(head) ?? []), form]);
-    beginnings[pairAt(form, 0)] = 1;
+  for (const [index, form] of forms.entries()) {
+    const pair = pairAt(form, 0);
+    byPair.set(pair, [byPair.get(pair)?.[0] ?? index, index + 1]);
+    beginnings[pair & 0xffff] = 1;
   }
-  return { byHead, beginnings };
+  return { forms, byPair, beginnings };
 }
 
+/** A number of its own for each pair, of which the last 16 bits still hold something of both. */
 function pairAt(text: string, at: number): number {
-  return ((text.charCodeAt(at) << 8) ^ text.charCodeAt(at + 1)) & 0xffff;
+  return text.charCodeAt(at) * 2 ** 8 + text.charCodeAt(at + 1) * (1 + 2 ** 24);
 }
 
-function hide(text: string, { byHead, beginnings }: Index): string {
+function hide(text: string, { forms, byPair, beginnings }: Index): string {
   let shown = '';
   let from = 0;
   const last = text.length - SHORTEST;
   for (let at = 0; at <= last; at += 1) {
-    if (beginnings[pairAt(text, at)] === 0) continue;
-    const forms = byHead.get(text.slice(at, at + SHORTEST));
-    const length = forms === undefined ? 0 : longestAt(text, at, forms);
+    const pair = pairAt(text, at);
+    const range = beginnings[pair & 0xffff] === 0 ? undefined : byPair.get(pair);
+    const length = range === undefined ? 0 : hiddenAt(text, at, forms, range);
     if (length === 0) continue;
     shown += text.slice(from, at) + REDACTED;
     from = at + length;
@@ -85,23 +96,72 @@ function hide(text: string, { byHead, beginnings }: Index): string {
   return from === 0 ? text : shown + text.slice(from);
 }
 
-/** Characters of the longest form that stands at a place, so that none is cut short by another that it contains; 0: none does. */
-function longestAt(text: string, at: number, forms: readonly string[]): number {
-  const left = text.length - at;
-  let longest = 0;
-  for (const form of forms) {
-    const isCut = left < form.length && left >= form.length / 2;
-    const length = isCut ? left : form.length;
-    if (length > longest && length <= left && text.startsWith(isCut ? form.slice(0, left) : form, at)) longest = length;
+/**
+ * Characters to hide at a place: the longest form that stands there, so that none is cut short by another that it contains,
+ * or what was cut off of one; 0: none. Whoever chooses the text makes it walk a few characters for each place, however many
+ * forms begin alike: a long beginning is hidden as if it were whole.
+ */
+function hiddenAt(text: string, at: number, forms: readonly string[], [first, behind]: Range): number {
+  let [low, high, depth, longest] = [first, behind, 2, 0];
+  const code = (index: number) => (forms[index] as string).charCodeAt(depth);
+  while (low < high) {
+    if (forms[low]?.length === depth) {
+      longest = depth;
+      low += 1;
+      continue;
+    }
+    if (isCutAt(text, at + depth)) {
+      return forms.slice(low, high).some(({ length }) => depth >= Math.max(SHORTEST, length / 2)) ? depth : longest;
+    }
+    const wanted = text.charCodeAt(at + depth);
+    const [least, most] = [code(low), code(high - 1)];
+    if (wanted < least || wanted > most) break;
+    if (least !== most) {
+      low = firstFrom(low, high, (index) => code(index) >= wanted);
+      high = firstFrom(low, high, (index) => code(index) > wanted);
+    }
+    if (low < high) depth += 1;
   }
-  return longest;
+  return depth >= LONG ? depth : longest;
+}
+
+/** The end of a text, or of what stands before a mark that says that more came. */
+function isCutAt(text: string, at: number): boolean {
+  return at === text.length || text[at] === '…' || (text[at] === '\n' && text[at + 1] === '…');
+}
+
+/** The first index that is far enough; all behind it are. */
+function firstFrom(low: number, high: number, isFar: (index: number) => boolean): number {
+  let [from, to] = [low, high];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (isFar(middle)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
 
 function formsOf(secret: string): string[] {
   const value = secret.trim();
   if (value.length < SHORTEST) return [];
+  return [secret, ...linesOf(value), ...jsonForms(value), htmlForm(value), ...urlForms(value), ...base64Forms(value)];
+}
+
+/** Of a key in several lines, programs print single ones. */
+function linesOf(value: string): string[] {
+  const lines = value.split(/[\r\n]+/).map((line) => line.trim());
+  const telling = lines.filter((line) => line.length >= LONG_LINE && !line.startsWith('-----'));
+  return [value, ...(lines.length > 1 ? telling : [])];
+}
+
+/** Also escaped twice, and with a slash or with all beyond ASCII escaped, as some languages do. */
+function jsonForms(value: string): string[] {
   const escaped = jsonForm(value);
-  return [secret, value, escaped, jsonForm(escaped), htmlForm(value), ...urlForms(value), ...base64Forms(value)];
+  const ascii = escaped.replace(
+    /[^\0-\x7f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return [escaped, jsonForm(escaped), ascii, escaped.replaceAll('/', '\\/'), ascii.replaceAll('/', '\\/')];
 }
 
 function jsonForm(value: string): string {

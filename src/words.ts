@@ -16,6 +16,11 @@ export function notSet(names: readonly string[]): string {
   return `${listed(names)} ${names.length === 1 ? 'is' : 'are'} not set`;
 }
 
+/** What fits, and `…` for the rest: the mark also tells a redactor where a secret may have been cut. */
+export function shortened(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
 /** Why something that waits for variables does nothing, and what to do about it. */
 export function unconfigured({ name, unset }: { readonly name: string; readonly unset: readonly string[] }): string {
   const them = unset.length === 1 ? 'it' : 'them';

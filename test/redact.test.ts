@@ -66,6 +66,27 @@ test('hides what was cut off in the middle of a secret, unless less than half of
   expect(redact('it said first-h')).toBe('it said first-h');
   expect(redact('it said first-half, and more')).toBe('it said first-half, and more');
   expect(redact('it said abcdef')).toBe(`it said ${REDACTED}`);
+  expect(redact('it said first-half… (1045)')).toBe(`it said ${REDACTED}… (1045)`);
+  expect(redact('it said first-half\n… 9 bytes omitted …\n')).toBe(`it said ${REDACTED}\n… 9 bytes omitted …\n`);
+});
+
+test('hides a long beginning wherever it stands', () => {
+  const token = Array.from({ length: 100 }, (_, at) => String.fromCharCode(97 + ((at * 7) % 26))).join('');
+  const { redact } = redactorFor(token);
+  expect(redact(`<${token.slice(0, 70)}>`)).toBe(`<${REDACTED}>`);
+  expect(redact(`<${token.slice(0, 40)}>`)).toBe(`<${token.slice(0, 40)}>`);
+});
+
+test('hides what other languages make of it in JSON', () => {
+  const { redact } = redactorFor('abc/def+ä"x');
+  for (const form of ['abc\\/def+ä\\"x', 'abc/def+\\u00e4\\"x', 'abc\\/def+\\u00e4\\"x'])
+    expect(redact(form)).toBe(REDACTED);
+});
+
+test('hides single lines of a value that has several, but not the words around them', () => {
+  const lines = ['-----BEGIN SOMETHING-----', 'QUJDREVGR0hJSktM', 'short', '-----END SOMETHING-----'];
+  const { redact } = redactorFor(lines.join('\n'));
+  expect(lines.map(redact)).toEqual([lines[0], REDACTED, 'short', lines[3]]);
 });
 
 test('finds the same as one look for each value, in texts full of almost the same', () => {
@@ -83,6 +104,17 @@ test('reads 1 MiB against 200 secrets without hanging', () => {
   const { redact } = redactorFor(...Array.from({ length: 200 }, (_, index) => `${index}-secret-${'a'.repeat(20)}`));
   const started = performance.now();
   redact('a'.repeat(1 << 20));
+  expect(performance.now() - started).toBeLessThan(5_000);
+});
+
+test('a text that nearly holds values that begin alike costs no more', () => {
+  const { redact } = redactorFor(
+    ...Array.from({ length: 2_000 }, (_, index) => `aaaaaaXY${String(index).padStart(5, '0')}`),
+  );
+  const started = performance.now();
+  redact('a'.repeat(1 << 20));
+  redact('aaaaaaXY'.repeat(1 << 17));
+  // Every value was tried at every place: minutes.
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 

@@ -12,6 +12,8 @@ export interface Redis extends StartedPart {
   readonly port: number;
   /** Runs a command with redis-cli and resolves to its output. */
   cli(...command: string[]): Promise<string>;
+  /** A script runs in it until it is killed. */
+  holdUp(): Promise<void>;
   /** Its limit becomes what it uses. */
   fill(): Promise<void>;
 }
@@ -30,6 +32,11 @@ async function start({ engine }: Ground): Promise<Redis> {
   });
   return {
     ...{ server, port, cli },
+    async holdUp() {
+      await cli('CONFIG', 'SET', 'busy-reply-threshold', '100');
+      // It ends with an error: when it is killed, or with the server.
+      void cli('EVAL', 'while true do end', '0').catch(() => undefined);
+    },
     async fill() {
       const used = /used_memory:(\d+)/.exec(await cli('INFO', 'memory'))?.[1] ?? '';
       await cli('CONFIG', 'SET', 'maxmemory', used);

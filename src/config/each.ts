@@ -28,7 +28,8 @@ export function instancesOf(entry: Tree, problems: Problems): readonly Instance[
   const tree = filterKeys(entry, (key) => key !== 'each');
   const unset = list.substitution?.unset ?? [];
   if (unset.length > 0) return [{ tree: withoutItem(tree, unset) }];
-  if (!saysItem(tree)) problems.add(list.keyLocation, '"each" is of no use here: nothing says {{item}}');
+  if (!saysItem(filterKeys(tree, (key) => key !== 'name')))
+    problems.add(list.keyLocation, '"each" is of no use here: nothing says {{item}}');
   return itemsOf(list, problems).map((item) => ({ tree: withItem(tree, item), item }));
 }
 
@@ -97,7 +98,7 @@ function faultOf(text: string | undefined, { substitution }: Tree, items: Readon
 
 function saysItem(tree: Tree): boolean {
   if (tree.kind === 'scalar') return String(tree.value ?? tree.substitution?.text).search(PLACEHOLDER) !== -1;
-  return [...tree.children].some(([key, child]) => key !== 'name' && saysItem(child));
+  return [...tree.children.values()].some(saysItem);
 }
 
 function withItem(tree: Tree, item: string): Tree {
@@ -129,13 +130,21 @@ function withoutItem(tree: Tree, unset: readonly string[]): Tree {
   }));
 }
 
+type Replace = (scalar: Omit<Tree, 'textLocation'>, text: string) => Tree;
+
+/** All of an entry but its own name: items are told apart by what is put behind that. */
+function replaced(entry: Tree, replace: Replace): Tree {
+  return mapChildren(entry, (child, key) => (key === 'name' ? child : filled(child, replace)));
+}
+
 /** Every scalar that says `{{item}}`; where its characters stand is not told any more. */
-function replaced(tree: Tree, replace: (scalar: Omit<Tree, 'textLocation'>, text: string) => Tree, key?: string): Tree {
-  if (tree.kind === 'scalar') {
-    if (key === 'name' || typeof tree.value !== 'string' || tree.value.search(PLACEHOLDER) === -1) return tree;
-    const { textLocation: _, ...scalar } = tree;
-    return replace(scalar, tree.value);
-  }
-  const children = [...tree.children].map(([name, child]) => [name, replaced(child, replace, name)] as const);
-  return { ...tree, children: new Map(children) };
+function filled(tree: Tree, replace: Replace): Tree {
+  if (tree.kind !== 'scalar') return mapChildren(tree, (child) => filled(child, replace));
+  if (typeof tree.value !== 'string' || tree.value.search(PLACEHOLDER) === -1) return tree;
+  const { textLocation: _, ...scalar } = tree;
+  return replace(scalar, tree.value);
+}
+
+function mapChildren(tree: Tree, change: (child: Tree, key: string) => Tree): Tree {
+  return { ...tree, children: new Map([...tree.children].map(([key, child]) => [key, change(child, key)])) };
 }

@@ -50,6 +50,11 @@ function breaks(before: ProbeState, { internal }: Streaks, { failAfter }: Thresh
   return before.state === 'unknown' && internal >= failAfter && before.streaks.internal < failAfter;
 }
 
+/** Its runs have not said anything yet, not even that they cannot tell. */
+export function isUnjudged({ state, streaks }: ProbeState, { failAfter }: Thresholds): boolean {
+  return state === 'unknown' && streaks.internal < failAfter;
+}
+
 /** Forgets the passes seen so far: what came before a fix had settled proves nothing about it. */
 export function withoutPasses(state: ProbeState): ProbeState {
   return { ...state, streaks: { ...state.streaks, passing: 0, notFailing: 0 } };

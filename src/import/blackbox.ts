@@ -1,4 +1,5 @@
 /** blackbox.yml, and the targets that a prometheus.yml or a list names, to probes. */
+import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { FileReader } from '../blackbox/prober.ts';
 import { type TranslatedModule, translateModule } from '../config/blackbox.ts';
@@ -49,13 +50,16 @@ interface ImportFiles extends FileReader {
 }
 
 function importFiles(folder: string): ImportFiles {
-  const mark = (name: string) => `\u{e000}${resolve(folder, name)}\u{e001}`;
+  // No file can hold it.
+  const id = randomUUID();
+  const marked = new RegExp(`${id}(.*?)${id}`, 'g');
+  const mark = (name: string) => `${id}${resolve(folder, name)}${id}`;
   const files: ImportFiles = {
     path: (name) => resolve(folder, name),
     text: mark,
     secret: mark,
     refer(value) {
-      if (typeof value === 'string') return value.replace(/\u{e000}([^\u{e001}]*)\u{e001}/gu, '${file:$1}');
+      if (typeof value === 'string') return value.replace(marked, '${file:$1}');
       if (Array.isArray(value)) return value.map(files.refer);
       if (typeof value !== 'object' || value === null) return value;
       return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, files.refer(child)]));
@@ -95,7 +99,7 @@ function toEntry(
   const checks = translation.checks.map(({ source }) => source).filter((source) => source !== IMPLIED);
   const entry = {
     name: names(asked.job === undefined ? asked.target : `${asked.job}-${asked.target}`),
-    [prober.type]: files.refer(literal(tidy(made.spec as Record<string, unknown>))),
+    [prober.type]: files.refer(literal(tidy(made.spec as Record<string, unknown>, checks))),
     every: formatDuration(everyMs),
     timeout: formatDuration(Math.min(...waits)),
     ...compact({
@@ -107,12 +111,15 @@ function toEntry(
   return [entry];
 }
 
+/** Conditions that are about the whole body, of which a probe of ours reads 1 MiB when it is not told. */
+const WHOLE_BODY = /\b(?:body_truncated|json)\b/;
+
 /** Without what a probe of ours does as well, or better, when it is not told. */
-function tidy(spec: Record<string, unknown>): Record<string, unknown> {
+function tidy(spec: Record<string, unknown>, checks: readonly string[]): Record<string, unknown> {
   const unneeded: Record<string, unknown> = {
     method: 'GET',
     redirects: 10,
-    max_body: 64 * 2 ** 20,
+    ...(!checks.some((source) => WHOLE_BODY.test(source)) && { max_body: 64 * 2 ** 20 }),
     encoding: 'identity',
     transport: 'udp',
     recursion: true,

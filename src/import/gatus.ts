@@ -35,13 +35,18 @@ const ADVICE: Readonly<Record<string, string>> = {
   maintenance: 'a silence keeps alerts back for a while',
 };
 
-/** Gatus takes `$NAME` as well, and `$$` for a dollar. */
+/** `$NAME`, `${NAME}`, `$$` for a dollar; any other beginning of a reference of ours is none of theirs. */
+const REFERENCE = /\$(?:\$\{|\$|\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)|\{)/g;
+
+/** Our references for theirs. Whoever wrote the file may name variables, as in Gatus, but no files of this machine. */
 function withVariables(tree: Tree): Tree {
   const children = new Map([...tree.children].map(([key, child]) => [key, withVariables(child)]));
   if (typeof tree.value !== 'string') return { ...tree, children };
-  const value = tree.value.replace(/\$(?:\$|([A-Za-z_]\w*))/g, (_, name?: string) =>
-    name === undefined ? '$' : `\${${name}}`,
-  );
+  const value = tree.value.replace(REFERENCE, (written, braced?: string, bare?: string) => {
+    const name = braced ?? bare;
+    if (name !== undefined) return `\${${name}}`;
+    return written === '$$' ? '$' : '$${';
+  });
   return { ...tree, value, children };
 }
 
@@ -87,13 +92,19 @@ function thresholdsOf(endpoint: Tree, lost: Lost) {
 }
 
 function conditionsOf(endpoint: Tree, type: string, lost: Lost): readonly string[] {
-  return itemsOf(childOf(endpoint, 'conditions')).flatMap((condition) => {
+  // Gatus demands nothing of a status that is not named, where our own type wants 200 to 299.
+  let anyStatus = type === 'http';
+  const sources = itemsOf(childOf(endpoint, 'conditions')).flatMap((condition) => {
     const written = String(condition.value);
     const translated = translateCondition(written, { type });
-    if ('source' in translated) return [translated.source];
+    if ('source' in translated) {
+      if (written.includes('[STATUS]')) anyStatus = false;
+      return [translated.source];
+    }
     if ('loss' in translated) lost(condition, `the condition ${written}: ${translated.loss}`);
     return [];
   });
+  return anyStatus ? ['status > 0', ...sources] : sources;
 }
 
 interface Probe {

@@ -91,15 +91,26 @@ function parse(text: string): z.output<typeof envelope> | undefined {
   }
 }
 
-/** Seconds since the epoch, or a date as text. */
+/** A greater number is milliseconds: seconds reach it in the year 5138. */
+const MAX_SECONDS = 1e11;
+/** As Python writes UTC by default. */
+const WITHOUT_ZONE = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)$/;
+
+/** Seconds or milliseconds since the epoch, or a date as text, without a zone in UTC. */
 function secondsOf(value: unknown): number | undefined {
   if (typeof value !== 'number' && typeof value !== 'string') return undefined;
-  const seconds = value === '' ? Number.NaN : Number(value);
-  const read = Number.isFinite(seconds) ? seconds : Date.parse(String(value)) / 1_000;
-  return Number.isFinite(read) && read > 0 ? read : undefined;
+  const number = value === '' ? Number.NaN : Number(value);
+  if (Number.isFinite(number)) return number > MAX_SECONDS ? number / 1_000 : positive(number);
+  return positive(Date.parse(String(value).replace(WITHOUT_ZONE, '$1T$2Z')) / 1_000);
 }
+
+const positive = (seconds: number) => (seconds > 0 ? seconds : undefined);
+
+/** Clocks may differ by this much; a time further in the future is none. */
+const MAX_AHEAD_S = 60;
 
 function ageOf(atSeconds: number | undefined, now: number): number | null {
   if (atSeconds === undefined || !Number.isFinite(atSeconds)) return null;
-  return Math.max(0, now / 1_000 - atSeconds);
+  const age = now / 1_000 - atSeconds;
+  return age < -MAX_AHEAD_S ? null : Math.max(0, age);
 }

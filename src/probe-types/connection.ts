@@ -120,9 +120,11 @@ export async function open(
       const addresses = await resolver.resolve(endpoint.host, family, route.nameServer, line.signal);
       return await openAny(addresses, endpoint.port, from);
     } catch (error) {
+      // An address that refuses says more than a family that has none, or whose question fails.
+      const isAnswered = first !== undefined && !(first instanceof NoAddress);
+      if (isAnswered && error instanceof ProbeFailure && error.reason === 'dns') throw first;
       if (!allowsAnother(error)) throw error;
-      // An address that refuses says more than a family that has none.
-      if (first === undefined || first instanceof NoAddress) first = error;
+      if (!isAnswered) first = error;
       line.release();
     }
   }

@@ -10,12 +10,20 @@ export type Phase = (typeof PHASES)[number];
 /** The target did not do what was asked of it. Never leaves a probe type. */
 export class ProbeFailure extends Error {
   readonly reason: Reason;
+  /** It was somebody else on the way to the target, of which nothing is known now. */
+  readonly unknown: 'witness_away' | undefined;
 
-  constructor(reason: Reason, message: string, options?: { cause?: unknown }) {
+  constructor(reason: Reason, message: string, options?: { cause?: unknown; unknown?: 'witness_away' }) {
     super(message, options);
     this.name = 'ProbeFailure';
     this.reason = reason;
+    this.unknown = options?.unknown;
   }
+}
+
+/** How a run ends with it. */
+export function failed({ reason, message, unknown }: ProbeFailure) {
+  return { reason, error: message, ...(unknown && { unknown }) };
 }
 
 /** What the deadline means, by the phase it struck in. */
@@ -49,6 +57,12 @@ const EXCHANGE_REASONS: Readonly<Record<ExchangeTrouble, Reason>> = {
 /** Trouble of our own machine, which says nothing about the target. */
 const OWN_TROUBLE: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
+/** The error to throw instead, when it is our own lack of descriptors or memory; undefined: it is something else. */
+export function ownTrouble(error: unknown): RetryableError | undefined {
+  if (!OWN_TROUBLE.has(codeOf(error) ?? '')) return undefined;
+  return new RetryableError('out_of_resources', messageOf(error), { cause: error });
+}
+
 /**
  * The failure behind an error of a socket, a TLS layer, the HTTP parser or a decoder.
  * Our own lack of descriptors or memory becomes a RetryableError, so that no target is blamed for it.
@@ -60,7 +74,8 @@ export function classify(error: Error, phase: Phase): Error {
   if (error instanceof ExchangeFailure) {
     return new ProbeFailure(EXCHANGE_REASONS[error.trouble], error.message, options);
   }
-  if (OWN_TROUBLE.has(code)) return new RetryableError('out_of_resources', messageOf(error), options);
+  const own = ownTrouble(error);
+  if (own) return own;
   if (phase === 'resolve') return new ProbeFailure('dns', messageOf(error), options);
   if (phase === 'connect') {
     const [reason, text] = CONNECT_REASONS[code] ?? ['unreachable', messageOf(error)];

@@ -1,8 +1,8 @@
 /** Probe type `group`: several other probes as one, by the states that they are in. It runs none of them. */
 import { z } from 'zod';
 import { AppError, RetryableError } from '../errors.ts';
-import type { FieldDeclarations, StateName } from '../model.ts';
-import type { ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
+import type { FieldDeclarations } from '../model.ts';
+import type { MemberState, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 
 const groupSpec = z
   .strictObject({
@@ -69,7 +69,7 @@ export const group: ProbeType<typeof groupSpec> = {
 
 interface Member {
   readonly name: string;
-  readonly state: StateName | undefined;
+  readonly state: MemberState | undefined;
 }
 
 function statesOf({ probes }: GroupSpec, { stateOf }: ProbeInput): readonly Member[] {
@@ -77,19 +77,31 @@ function statesOf({ probes }: GroupSpec, { stateOf }: ProbeInput): readonly Memb
   return probes.map((name) => ({ name, state: stateOf(name) }));
 }
 
-/** Decided as soon as those that are not known cannot change it. Errors: RetryableError while they can. */
+/**
+ * Decided as soon as those that are not known cannot change it; *unknown* while they can.
+ * Errors: RetryableError while some of them have not been judged yet, which changes nothing.
+ */
 function judge(spec: GroupSpec, members: readonly Member[]): ProbeOutput {
-  const named = (...states: StateName[]) =>
+  const named = (...states: MemberState[]) =>
     members.filter(({ state }) => state !== undefined && states.includes(state));
   const up = named('up', 'degraded').length;
   const down = named('down').map(({ name }) => name);
-  const unknown = named('unknown').length;
+  const unjudged = named('unjudged').length;
+  const unknown = named('unknown').length + unjudged;
   const total = up + down.length + unknown;
   if (total === 0) throw new RetryableError('group_undecided', 'none of its probes is watched');
   const wanted = wantedOf(spec, total);
   const seen = { up, total, down: down.slice(0, MAX_NAMES), unknown };
   if (up >= wanted) return { reason: 'ok', fields: seen };
-  if (up + unknown >= wanted) throw new RetryableError('group_undecided', `${unknown} of its probes cannot tell yet`);
+  if (up + unknown >= wanted) {
+    if (unjudged > 0) throw new RetryableError('group_undecided', `${unjudged} of its probes were not judged yet`);
+    return {
+      reason: 'unhealthy',
+      unknown: 'witness_away',
+      fields: seen,
+      error: `${unknown} of its probes cannot tell`,
+    };
+  }
   const open = unknown === 0 ? '' : `, ${unknown} not known yet`;
   const error = `${up} of ${total} up${open}, ${wanted} wanted; down: ${namesOf(down)}`;
   return { reason: 'unhealthy', fields: seen, error };

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { FieldDeclarations, Fields } from '../model.ts';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
+import { ownTrouble } from './failure.ts';
 import { type CpuTicks, cpuPercent, parseCpuTicks, parseLoad, parseMemory, parseUptime } from './host-figures.ts';
 import { createMountReader, findMounts, type MountReading, mountsOf, type Statfs } from './host-mounts.ts';
 import { readPortableHost } from './host-portable.ts';
@@ -77,7 +78,7 @@ export function createHostProbeType(statfsOf: Statfs = (path) => statfs(path)): 
       if (process.platform === 'linux') return await runOnLinux(spec, context);
       return { reason: 'ok', fields: await readPortableHost(spec.mounts) };
     } catch (thrown) {
-      if (!context.signal.aborted) throw thrown;
+      if (!context.signal.aborted) throw ownTrouble(thrown) ?? thrown;
       return { reason: 'timeout', fields: {}, error: 'the host did not tell its figures in time' };
     }
   }

@@ -45,7 +45,11 @@ export async function readBody(response: IncomingMessage, limits: BodyLimits, li
   response.on('error', line.fail);
   try {
     return await line.until((done) => {
-      const collector = new Collector(limits, done);
+      const collector = new Collector(limits, (body) => {
+        // Thousands of chunks may stand behind it in the same read.
+        response.pause();
+        done(body);
+      });
       let source: IncomingMessage | Decoder = response;
       for (const decoder of decoders) {
         feed(source, decoder, limits, collector);
@@ -77,23 +81,33 @@ function decodersFor(header: string | undefined): readonly Decoder[] {
   });
 }
 
-/** Without backpressure: what waits in a decoder is bounded by the cap on what is written to it. */
+/** An empty body has nothing to decode, such as that of HEAD; only a spec that names its encoding demands one. */
 function feed(source: IncomingMessage | Decoder, decoder: Decoder, limits: BodyLimits, collector: Collector): void {
   let bytes = 0;
   source.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > limits.maxBytes) collector.finish(true);
-    else decoder.write(chunk);
+    if (bytes > limits.maxBytes) {
+      source.pause();
+      collector.finish(true);
+    } else if (!decoder.write(chunk)) {
+      source.pause();
+      decoder.once('drain', () => source.resume());
+    }
   });
-  source.on('end', () => decoder.end());
+  source.on('end', () => {
+    if (bytes === 0 && limits.encoding === undefined) collector.finish(false);
+    else decoder.end();
+  });
 }
 
+/** One buffer that grows: a list would hold a hundred bytes for each chunk of one. */
 class Collector {
   readonly #limits: BodyLimits;
   readonly #done: (body: Body) => void;
-  readonly #chunks: Buffer[] = [];
+  #content: Buffer = Buffer.alloc(0);
   #bytes = 0;
   #kept = 0;
+  #isDone = false;
 
   constructor(limits: BodyLimits, done: (body: Body) => void) {
     this.#limits = limits;
@@ -101,17 +115,28 @@ class Collector {
   }
 
   add(chunk: Buffer): void {
+    if (this.#isDone) return;
     const room = this.#limits.maxBytes - this.#bytes;
     this.#bytes += Math.min(chunk.length, room);
     const wanted = Math.min(chunk.length, room, this.#limits.keepBytes - this.#kept);
-    if (wanted > 0) {
-      this.#chunks.push(wanted === chunk.length ? chunk : chunk.subarray(0, wanted));
-      this.#kept += wanted;
-    }
+    if (wanted > 0) this.#keep(chunk, wanted);
     if (chunk.length > room) this.finish(true);
   }
 
+  #keep(chunk: Buffer, count: number): void {
+    const kept = this.#kept + count;
+    if (kept > this.#content.length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.#limits.keepBytes, Math.max(kept, 2 * this.#content.length)));
+      this.#content.copy(larger, 0, 0, this.#kept);
+      this.#content = larger;
+    }
+    chunk.copy(this.#content, this.#kept, 0, count);
+    this.#kept = kept;
+  }
+
   finish(truncated: boolean): void {
-    this.#done({ bytes: this.#bytes, content: Buffer.concat(this.#chunks), truncated });
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#done({ bytes: this.#bytes, content: this.#content.subarray(0, this.#kept), truncated });
   }
 }

@@ -24,7 +24,7 @@ const tokenAnswer = z.object({
 });
 
 export interface TokenSource {
-  /** The `Authorization` to send. Rejects with a ProbeFailure `auth`. */
+  /** The `Authorization` to send. Rejects with a ProbeFailure: `auth` when there is no token for these credentials. */
   authorization(exchange: Exchange): Promise<string>;
   /** The target did not accept it: the next run fetches another. */
   refused(): void;
@@ -38,7 +38,7 @@ export function createTokenSource(options: Oauth2, access: Access): TokenSource 
   return {
     async authorization(exchange) {
       if (kept && kept.until > exchange.now) return kept.authorization;
-      const token = await fetchToken(options, access, exchange);
+      const token = await exchange.line.aside(() => fetchToken(options, access, exchange));
       sent = [token.access_token];
       const lifetimeMs = Math.min(token.expires_in ?? UNSTATED_LIFETIME_S, MAX_LIFETIME_S) * 1_000;
       kept = { authorization: `Bearer ${token.access_token}`, until: exchange.now + lifetimeMs - MARGIN_MS };
@@ -55,16 +55,23 @@ async function fetchToken(options: Oauth2, access: Access, exchange: Exchange): 
   try {
     const response = await send(tokenRequest(options), access, exchange);
     const body = await readBody(response, { maxBytes: MAX_ANSWER_BYTES, keepBytes: MAX_ANSWER_BYTES }, exchange.line);
-    if (response.statusCode !== 200) throw new ProbeFailure('auth', `it answered ${response.statusCode}`);
+    checkStatus(response.statusCode ?? 0);
     return parseToken(body.content.toString());
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
-    throw new ProbeFailure('auth', `no token from ${new URL(options.token_url).host}: ${error.message}`, {
-      cause: error,
-    });
+    const message = `no token from ${new URL(options.token_url).host}: ${error.message}`;
+    // A token server that is away says nothing of the target, which nobody restarts for it.
+    const unknown = error.reason === 'auth' ? undefined : 'witness_away';
+    throw new ProbeFailure(error.reason, message, { cause: error, ...(unknown && { unknown }) });
   } finally {
     exchange.line.release();
   }
+}
+
+/** RFC 6749, 5.2: a server that refuses says 400 or 401. */
+function checkStatus(status: number): void {
+  if (status === 200) return;
+  throw new ProbeFailure([400, 401, 403].includes(status) ? 'auth' : 'http_status', `it answered ${status}`);
 }
 
 function parseToken(text: string): z.output<typeof tokenAnswer> {

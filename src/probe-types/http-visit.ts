@@ -45,8 +45,7 @@ export async function visit(
     hop = nextHop(spec, hop, sighting.status ?? 0, location, token);
     exchange.line.release();
     if (sighting.redirects === spec.redirects) throw tooMany(spec.redirects, hop);
-    sighting.redirects += 1;
-    sighting.finalUrl = printable(urlOf(hop));
+    leave(sighting, hop);
   }
 }
 
@@ -66,6 +65,13 @@ function note(sighting: Sighting, response: IncomingMessage): void {
   sighting.status = response.statusCode;
   sighting.httpVersion = Number(response.httpVersion);
   sighting.headers = response.headers;
+}
+
+/** What was left is no answer: the next hop may have none. */
+function leave(sighting: Sighting, next: Hop): void {
+  sighting.redirects += 1;
+  sighting.finalUrl = printable(urlOf(next));
+  sighting.status = sighting.httpVersion = sighting.headers = undefined;
 }
 
 export function emptySighting(target: string): Sighting {

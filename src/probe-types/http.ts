@@ -1,6 +1,6 @@
 /** Probe type `http`: requests over fresh connections, redirects followed under a policy, everything capped. */
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
-import { ProbeFailure } from './failure.ts';
+import { failed, ProbeFailure } from './failure.ts';
 import { createAccessSource } from './http-access.ts';
 import type { Access } from './http-exchange.ts';
 import { httpFamilies } from './http-families.ts';
@@ -68,7 +68,7 @@ async function runHttp(plan: Plan, resolver: NameResolver, input: ProbeInput, co
   const fields = plan.spec.steps ? { ...seen, steps: journey.steps } : seen;
   const hidden = [...journey.hidden, ...(plan.tokens?.sent() ?? [])];
   const learnt = { fields, ...(hidden.length > 0 && { hidden }) };
-  return failure ? { reason: failure.reason, ...learnt, error: failure.message } : { reason: 'ok', ...learnt };
+  return failure ? { ...learnt, ...failed(failure) } : { reason: 'ok', ...learnt };
 }
 
 interface Run {

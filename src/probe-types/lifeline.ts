@@ -75,6 +75,18 @@ export class Lifeline {
     this.#phaseSince = now;
   }
 
+  /** What is asked of another than the target, such as a token: its time counts in no phase. */
+  async aside<T>(work: () => Promise<T>): Promise<T> {
+    this.enter(this.#phase);
+    const spent = { ...this.phases };
+    try {
+      return await work();
+    } finally {
+      this.enter('resolve');
+      Object.assign(this.phases, spent);
+    }
+  }
+
   /** Milliseconds in some of the phases, by name: `connect_ms`. */
   phasesIn(wanted: Partial<Record<Phase, unknown>>): Readonly<Record<string, number>> {
     const spent: Record<string, number> = {};

@@ -1,5 +1,6 @@
 /** What MySQL's and MariaDB's errors mean: by their number, never by their text. */
 import type { Reason } from '../model.ts';
+import { shortened } from '../words.ts';
 import { ProbeFailure } from './failure.ts';
 
 /** https://dev.mysql.com/doc/mysql-errors/en/server-error-reference.html, https://mariadb.com/kb/en/mariadb-error-code-reference/ */
@@ -28,7 +29,7 @@ export class MysqlRefusal extends ProbeFailure {
   readonly number: number;
 
   constructor(number: number, message: string, options?: { cause?: unknown }) {
-    super(REASONS.get(number) ?? 'body', `${message.slice(0, 500)} (${number})`, options);
+    super(REASONS.get(number) ?? 'body', `${shortened(message, 500)} (${number})`, options);
     this.number = number;
   }
 }

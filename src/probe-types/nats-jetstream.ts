@@ -1,6 +1,7 @@
 /** What JetStream tells about a stream and a consumer: https://docs.nats.io/reference/reference-protocols/nats_api_reference */
 import { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
+import { shortened } from '../words.ts';
 import { ProbeFailure } from './failure.ts';
 import { request } from './nats-session.ts';
 import type { Wire } from './wire.ts';
@@ -55,7 +56,7 @@ async function ask(wire: Wire, subject: string, what: string): Promise<unknown> 
   const { error } = refusal.safeParse(answer).data ?? {};
   if (!error) return answer;
   const reason = error.code === 404 ? 'not_found' : error.code >= 500 ? 'unhealthy' : 'body';
-  throw new ProbeFailure(reason, `${what}: ${error.description.slice(0, 300)} (${error.code})`);
+  throw new ProbeFailure(reason, `${what}: ${shortened(error.description, 300)} (${error.code})`);
 }
 
 function read<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.output<Schema> {

@@ -8,7 +8,7 @@ import type { FieldDeclarations, Fields } from '../model.ts';
 import type { Context, ProbeInput, ProbeOutput, ProbeType } from '../ports.ts';
 import { type ProcessEntry, readProcess, readStatus, TICKS_PER_SECOND } from '../shared/process-table.ts';
 import { cachedFile } from './cached-file.ts';
-import { ProbeFailure } from './failure.ts';
+import { ownTrouble, ProbeFailure } from './failure.ts';
 import { parseUptime } from './host-figures.ts';
 import { oncePerSpec } from './once-per-spec.ts';
 import { checkPattern } from './pattern.ts';
@@ -109,7 +109,7 @@ export function createProcessProbeType(
       return { reason: 'ok', fields: await observe(spec, input, context) };
     } catch (thrown) {
       if (thrown instanceof ProbeFailure) return { reason: thrown.reason, fields: {}, error: thrown.message };
-      if (!context.signal.aborted) throw thrown;
+      if (!context.signal.aborted) throw ownTrouble(thrown) ?? thrown;
       return { reason: 'timeout', fields: {}, error: 'the processes were not read in time' };
     }
   }

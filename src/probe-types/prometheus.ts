@@ -84,7 +84,7 @@ export const prometheus = createPrometheus();
 
 async function runPrometheus(plan: Prepared, resolver: NameResolver, context: Context): Promise<ProbeOutput> {
   const { access, tokens } = plan;
-  return await runOverConnection(context, PHASES, async (line, { seen, fields }) => {
+  const output = await runOverConnection(context, PHASES, async (line, { seen, fields }) => {
     const exchange = { line, resolver, now: context.clock.now(), seen };
     const token = await tokens?.authorization({ ...exchange, seen: { ip: undefined, peer: undefined } });
     const response = await send(token === undefined ? plan.hop : firstHop(plan.request, token), access, exchange);
@@ -93,6 +93,7 @@ async function runPrometheus(plan: Prepared, resolver: NameResolver, context: Co
     if (body.truncated) throw new ProbeFailure('body', 'the answer is larger than 1 MiB; aggregate in the query');
     Object.assign(fields, readAnswer(response.statusCode ?? 0, body.content.toString()));
   });
+  return tokens ? { ...output, hidden: tokens.sent() } : output;
 }
 
 /** As a form: a query may be longer than a URL. */

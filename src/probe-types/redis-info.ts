@@ -20,7 +20,9 @@ export const infoFields: FieldDeclarations = {
   replication_lag_s: {
     type: 'double',
     unit: 's',
-    summary: 'Since the last word of the primary, or of the most silent replica; null when there is neither',
+    summary:
+      'Since the last word of the primary (of a replica that never heard one: since its start), or of the most silent ' +
+      'replica; null when there is neither',
   },
   uptime_s: { type: 'double', unit: 's', summary: 'Time since the server was started' },
   version: { type: 'string', summary: 'Such as 7.0.15' },
@@ -87,7 +89,9 @@ function lagOf(info: Info): number | undefined {
   if (info.get('role') !== 'slave')
     return greatest(replicasOf(info).map((replica) => numberOf(/lag=(\d+)/.exec(replica)?.[1])));
   const key = info.get('master_link_status') === 'up' ? 'master_last_io_seconds_ago' : 'master_link_down_since_seconds';
-  return numberOf(info.get(key));
+  const lag = numberOf(info.get(key));
+  // -1: it has never reached its primary since it was started.
+  return lag !== undefined && lag < 0 ? numberOf(info.get('uptime_in_seconds')) : lag;
 }
 
 /** Such as `ip=127.0.0.1,port=6380,state=online,offset=42,lag=1`. */

@@ -16,6 +16,7 @@ export const gridFields: FieldDeclarations = {
 const node = z.object({
   availability: z.string(),
   version: z.string().optional(),
+  maxSessions: z.number().optional(),
   slots: z.array(z.object({ session: z.unknown() })),
 });
 const statusAnswer = z.object({
@@ -34,17 +35,24 @@ export function readStatus(answer: unknown): GridStatus {
 
 export function toFigures({ ready, nodes }: GridStatus) {
   const up = nodes.filter(({ availability }) => availability === 'UP');
-  const slots = up.flatMap((each) => each.slots);
-  const taken = slots.filter(({ session }) => session !== null && session !== undefined);
+  const room = up.map(roomOf);
   return {
     ready,
     nodes: up.length,
-    slots: slots.length,
-    slots_free: slots.length - taken.length,
-    sessions: taken.length,
+    slots: sum(room.map(({ slots }) => slots)),
+    slots_free: sum(room.map(({ slots, sessions }) => Math.max(0, slots - sessions))),
+    sessions: sum(room.map(({ sessions }) => sessions)),
     version: up[0]?.version?.split(' ')[0],
   };
 }
+
+/** A node with several browsers has a slot for each, and may hold fewer sessions than it has slots. */
+function roomOf({ slots, maxSessions = slots.length }: z.output<typeof node>) {
+  const taken = slots.filter(({ session }) => session !== null && session !== undefined);
+  return { slots: Math.min(slots.length, maxSessions), sessions: taken.length };
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
 
 /** A grid that is full is not broken: no restart helps it. */
 export function demandReady({ ready, message }: GridStatus, { slots, slots_free }: ReturnType<typeof toFigures>): void {

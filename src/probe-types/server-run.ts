@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
 import type { Context, ProbeOutput } from '../ports.ts';
 import { certificateFields } from './certificate.ts';
-import { type Phase, ProbeFailure } from './failure.ts';
+import { failed, type Phase, ProbeFailure } from './failure.ts';
 import { Lifeline } from './lifeline.ts';
 import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import { createContextSource, type Seen, secure, type tlsOptions } from './secure.ts';
@@ -57,7 +57,7 @@ export async function runOverConnection(
   fields['certificate'] = seen.peer?.certificate;
   fields['tls'] = seen.peer?.tls;
   fields['ip'] = seen.ip;
-  return failure ? { reason: failure.reason, fields, error: failure.message } : { reason: 'ok', fields };
+  return failure ? { fields, ...failed(failure) } : { reason: 'ok', fields };
 }
 
 /** Shakes hands as a spec says. Made once for each spec. */

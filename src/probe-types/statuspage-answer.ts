@@ -11,10 +11,15 @@ const MAX_ITEMS = 100;
 const MAX_TEXT = 200;
 
 const text = z.string().transform((written) => written.slice(0, MAX_TEXT));
+const incident = z.object({
+  ...{ name: text, status: text, impact: z.string() },
+  /** What it is about; empty when it does not say. */
+  components: z.array(z.object({ name: text })).catch([]),
+});
 const summary = z.object({
   status: z.object({ indicator: z.string(), description: text }),
   components: z.array(z.object({ name: text, status: z.string(), group: z.boolean().nullish() })).default([]),
-  incidents: z.array(z.object({ name: text, status: text, impact: z.string() })).default([]),
+  incidents: z.array(incident).default([]),
   scheduled_maintenances: z.array(z.object({ status: z.string() })).default([]),
 });
 
@@ -23,7 +28,7 @@ export interface ServiceStatus {
   readonly description: string;
   /** Status by name; of several with one name the worst. */
   readonly components: ReadonlyMap<string, string>;
-  readonly incidents: readonly { readonly name: string; readonly status: string; readonly impact: string }[];
+  readonly incidents: readonly z.output<typeof incident>[];
   readonly maintenance: boolean;
 }
 
@@ -89,8 +94,10 @@ export function narrowed(status: ServiceStatus, names: readonly string[]): Servi
   const indicators = chosen.map(([, own]) => indicatorOf(own)).sort((one, other) => rankOf(other) - rankOf(one));
   const failing = chosen.filter(([, own]) => rankOf(indicatorOf(own)) > 0);
   const description = failing.map(([name, own]) => `${name}: ${own.replaceAll('_', ' ')}`).join(', ');
+  const isAbout = (one: { readonly name: string }) => names.includes(one.name);
   return {
     ...status,
+    incidents: status.incidents.filter(({ components }) => components.length === 0 || components.some(isAbout)),
     indicator: indicators[0] ?? 'none',
     description: description || 'All of these components are operational',
     components: new Map(chosen),
@@ -101,7 +108,7 @@ export function fieldsOf({ indicator, description, components, incidents, mainte
   return {
     indicator,
     description,
-    incidents: incidents.slice(0, MAX_ITEMS),
+    incidents: incidents.slice(0, MAX_ITEMS).map(({ name, status, impact }) => ({ name, status, impact })),
     components: Object.fromEntries([...components].slice(0, MAX_ITEMS)),
     maintenance,
   };

@@ -67,7 +67,10 @@ function createStatuspage(resolver: NameResolver = createResolver()): ProbeType<
     fields: {
       indicator: { type: 'string', summary: 'none, maintenance, minor, major or critical' },
       description: { type: 'string', summary: 'The same in words, such as Partial System Outage' },
-      incidents: { type: 'list', summary: 'Open incidents with name, status and impact, the first 100' },
+      incidents: {
+        type: 'list',
+        summary: 'Open incidents with name, status and impact, the first 100; with `components` not those of others',
+      },
       components: { type: 'map', summary: 'Status by component: operational, partial_outage …; the first 100' },
       maintenance: { type: 'bool', summary: 'A scheduled maintenance is under way' },
       ...connectionFields(PHASES),

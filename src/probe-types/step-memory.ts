@@ -5,7 +5,7 @@ import { ProbeFailure } from './failure.ts';
 export interface Memory {
   /** Keeps a value for later steps; it replaces one of the same name. Throws a ProbeFailure when it is too long to keep. */
   save(name: string, value: string): void;
-  /** Hides a value from messages that no step can use, such as a cookie's: the youngest 16 KiB of them. */
+  /** Hides a value from messages that no step can use, such as a cookie's: the youngest ones, up to 16 KiB. */
   conceal(value: string): void;
   /** A text with the value of each `{{name}}`. `encode` turns a value into what may stand there, so that it stays a value. */
   fill(text: string, encode?: (value: string) => string): string;
@@ -24,8 +24,9 @@ const PLACEHOLDER = /\{\{([A-Za-z_]\w{0,39}|\d{1,2})\}\}/g;
 /** Characters of one value: a token or an address, never a document. */
 const MAX_VALUE = 8 * 2 ** 10;
 
-/** Characters of concealed values: to look for all that a server can invent would take seconds. */
+/** Characters of concealed values, and how many there are: to look for all that a server can invent would take seconds. */
 const MAX_CONCEALED = 16 * 2 ** 10;
+const MAX_CONCEALED_VALUES = 200;
 
 /** @param secrets values that are known before the first step. */
 export function createMemory(secrets: Readonly<Record<string, string>> = {}): Memory {
@@ -65,11 +66,12 @@ export function createMemory(secrets: Readonly<Record<string, string>> = {}): Me
 /** The last of these values that are short enough together. */
 function youngest(all: readonly string[]): readonly string[] {
   let characters = 0;
-  const first = all.findLastIndex((value) => {
+  const few = all.slice(-MAX_CONCEALED_VALUES);
+  const first = few.findLastIndex((value) => {
     characters += value.length;
     return characters > MAX_CONCEALED;
   });
-  return all.slice(first + 1);
+  return few.slice(first + 1);
 }
 
 /** Whether a text names a value at all. */

@@ -19,6 +19,7 @@ import {
 } from '../shared/supervisor-program.ts';
 import { MAX_ANSWER_BYTES, readAnswer, writeCall } from '../shared/xml-rpc.ts';
 import { secret } from '../spec.ts';
+import { shortened } from '../words.ts';
 import { routeOptions } from './connection.ts';
 import { ProbeFailure } from './failure.ts';
 import { createAccessSource } from './http-access.ts';
@@ -164,7 +165,7 @@ async function readText(response: IncomingMessage, line: Lifeline): Promise<stri
 function faultFailure(code: number, text: string, program: string): ProbeFailure {
   if (code === FAULTS.BAD_NAME) return new ProbeFailure('not_found', `supervisord has no program ${program}`);
   if (code === FAULTS.SHUTDOWN_STATE) return new ProbeFailure('unhealthy', 'supervisord is shutting down');
-  return new ProbeFailure('body', `supervisord refused: ${text.slice(0, 500)} (${code})`);
+  return new ProbeFailure('body', `supervisord refused: ${shortened(text, 500)} (${code})`);
 }
 
 function judge(name: string, info: ProgramInfo): { readonly reason: Reason; readonly error?: string } {

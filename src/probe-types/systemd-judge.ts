@@ -11,7 +11,7 @@ export interface Judgement {
 const EXITS: ReadonlySet<string> = new Set(['exit-code', 'signal', 'core-dump', 'start-limit-hit']);
 
 export function judge(unit: Unit, byHand: boolean, now: number): Judgement {
-  const { id, load, active, sub } = unit;
+  const { id, load, type, active, sub } = unit;
   if (load === 'not-found') return { reason: 'not_found', error: `there is no unit ${id}` };
   if (load === 'masked') return { reason: 'stopped', error: `unit ${id} is masked` };
   if (load !== 'loaded' && active !== 'active') {
@@ -27,6 +27,8 @@ export function judge(unit: Unit, byHand: boolean, now: number): Judgement {
           error: `unit ${id} crashes in a loop: ${endOf(unit)}, ${unit.restarts} restarts`,
         };
       }
+      // A job is `active` only when it is over, if then: this is how it works.
+      if (type === 'oneshot') return { reason: 'ok' };
       return { reason: 'unhealthy', error: `unit ${id} is still starting (${sub})${sinceWords(unit, now)}` };
     case 'deactivating':
       return { reason: 'stopped', error: `unit ${id} is stopping (${sub})` };

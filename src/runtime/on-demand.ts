@@ -86,7 +86,9 @@ async function runModule(
   const seen = 'fault' in aim ? unprobed(module, aim.fault, clock.now()) : await parts.run(probe);
   const durationMs = clock.monotonic() - began;
   const observation = { ...seen, fields: module.adjust(seen.fields, seen.reason) };
-  const verdict = judge(probe, seen, NO_WINDOW, hiding(redact, seen));
+  // Whoever asks wants a yes or a no, also where a token server is away, as from the exporter.
+  const { unknown, ...told } = seen;
+  const verdict = judge(probe, unknown === 'witness_away' ? told : seen, NO_WINDOW, hiding(redact, seen));
   if (verdict.kind === 'unknown') {
     throw new RetryableError('probe_not_run', `this says nothing about the target: ${verdict.summary}`);
   }

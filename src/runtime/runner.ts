@@ -6,6 +6,7 @@ import { AppError, messageOf, RetryableError } from '../errors.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Observation, Probe, UnknownCause } from '../model.ts';
 import type { Clock, Context, Log, ProbeInput, ProbeOutput, ProbeTypes } from '../ports.ts';
+import { hiding } from '../redact.ts';
 import { giveUp } from './give-up.ts';
 import { evaluateCondition } from './spec-conditions.ts';
 import type { Stall, StallMonitor } from './stall-monitor.ts';
@@ -62,7 +63,7 @@ export function createRunner(parts: RunnerParts): Runner {
       latencyMs: output.latencyMs ?? clock.monotonic() - began,
       reason: output.reason,
       fields: output.fields,
-      ...(output.error !== undefined && { error: redact(output.error).slice(0, ERROR_CHARS) }),
+      ...(output.error !== undefined && { error: hiding(redact, output)(output.error).slice(0, ERROR_CHARS) }),
       ...(output.hidden && { hidden: output.hidden }),
       ...(unknown && { unknown }),
       ...(output.turnsAt !== undefined && { turnsAt: output.turnsAt }),

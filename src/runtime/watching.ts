@@ -1,6 +1,7 @@
 /** What watches, put together: the schedule, the runs, what is judged of them, and ourselves. */
+import { isUnjudged } from '../engine/track.ts';
 import type { Configuration } from '../model.ts';
-import type { RunOnDemand, Store } from '../ports.ts';
+import type { MemberState, RunOnDemand, Store } from '../ports.ts';
 import type { Backlog } from './backlog.ts';
 import { createGroups, type Groups } from './groups.ts';
 import type { IncidentDesk } from './incident-desk.ts';
@@ -63,7 +64,7 @@ export function createWatching(parts: WatchingParts): Watching {
   });
   const run = createRunner({
     ...{ probeTypes, clock, log, stalls: selfWatch.stalls, redact, heartbeat: pings.heartbeat, environment, stopping },
-    stateOf: (probe) => probes.get(probe)?.state.state,
+    stateOf: memberState,
     home: () => configuration().settings.home,
     onScarce: selfWatch.scarce,
   });
@@ -94,6 +95,11 @@ export function createWatching(parts: WatchingParts): Watching {
   });
 
   const onDemand = createOnDemand({ run, probeTypes, clock, redact, configuration });
+
+  function memberState(probe: string): MemberState | undefined {
+    const live = probes.get(probe);
+    return live && (isUnjudged(live.state, live.definition) ? 'unjudged' : live.state.state);
+  }
 
   /** What was not judged while we were blind. */
   function askBlind(): void {

@@ -8,7 +8,10 @@ const HEAD_BYTES = 64 * 1024;
 const TAIL_BYTES = 64 * 1024;
 
 export interface CapturedOutput {
-  /** Head and tail as UTF-8, joined by `… N bytes omitted …` when something lies between. */
+  /**
+   * Head and tail as UTF-8, joined by `… N bytes omitted …` when something lies between. The tail begins with a line, where
+   * there is one: half a secret could not be told from words.
+   */
   readonly text: string;
   readonly totalBytes: number;
   readonly omittedBytes: number;
@@ -39,11 +42,12 @@ export function createCapture(headBytes = HEAD_BYTES, tailBytes = TAIL_BYTES): O
   }
 
   function result(): CapturedOutput {
-    const kept = tail.read();
-    const omittedBytes = totalBytes - headLength - kept.length;
-    if (omittedBytes === 0) {
-      return { text: Buffer.concat([...head, kept]).toString('utf8'), totalBytes, omittedBytes };
+    const all = tail.read();
+    if (totalBytes === headLength + all.length) {
+      return { text: Buffer.concat([...head, all]).toString('utf8'), totalBytes, omittedBytes: 0 };
     }
+    const kept = all.subarray(all.indexOf('\n') + 1);
+    const omittedBytes = totalBytes - headLength - kept.length;
     const gap = `\n… ${omittedBytes} bytes omitted …\n`;
     return { text: decodeHead(Buffer.concat(head)) + gap + decodeTail(kept), totalBytes, omittedBytes };
   }

@@ -14,7 +14,8 @@ let port: number;
 beforeAll(async () => {
   server = createServer((request, response) => {
     response.statusCode = request.url === '/missing' ? 404 : 200;
-    response.setHeader('content-type', 'application/json').end('{"status":"UP","items":[1,2]}');
+    const padding = request.url === '/large' ? ' '.repeat(2 * 2 ** 20) : '';
+    response.setHeader('content-type', 'application/json').end(`{"status":"UP","items":[1,2]}${padding}`);
   });
   port = await listen(server);
 });
@@ -144,6 +145,18 @@ scrape_configs:
     expect(Object.values(await statesOf(text))).toEqual(['up', 'up', 'down']);
   });
 
+  test('a limit on bodies that ours would lower stays as it is', async () => {
+    const modules = `modules:
+  limited: { prober: http, http: { body_size_limit: 100MB } }
+  parsed: { prober: http, http: { fail_if_body_json_not_matches_cel: body.status == "UP" } }
+  free: { prober: http }
+`;
+    const list = ['limited', 'parsed', 'free'].map((module) => `${module} http://127.0.0.1:${port}/large\n`).join('');
+    const { probes, text } = await importAll('blackbox', { 'blackbox.yml': modules, list }, { targets: 'list' });
+    expect(probes.at(-1)?.['http']).not.toHaveProperty('max_body');
+    expect(Object.values(await statesOf(text))).toEqual(['up', 'up', 'up']);
+  });
+
   test('without targets there is nothing to do', async () => {
     const folder = await homeWith({ 'blackbox.yml': MODULES });
     expect(await runCommand(['import', 'blackbox', join(folder, 'blackbox.yml')])).toMatchObject({
@@ -183,6 +196,23 @@ endpoints:
   - { name: host, url: "icmp://127.0.0.1" }
   - { name: shell, url: "ssh://127.0.0.1:22", ssh: { username: u, password: p } }
 `;
+
+test('what a stranger wrote is text, and reads no file of this machine', async () => {
+  const header = (value: string) => `"${value}"`;
+  const written = ['$NAME', '${NAME}', '$$NAME', '${file:/etc/hostname}', '$${file:/etc/hostname}', '${NAME:-x}', '$5'];
+  const headers = written.map((value, index) => `X-${index}: ${header(value)}`).join(', ');
+  const gatus = `endpoints: [{ name: a, url: "http://127.0.0.1:${port}/", headers: { ${headers} } }]\n`;
+  const { probes } = await importAll('gatus', { 'config.yaml': gatus });
+  const { headers: read } = (probes[0] as unknown as { http: { headers: Record<string, string> } }).http;
+  expect(Object.values(read)).toEqual([
+    ...['${NAME}', '${NAME}', '$NAME', '$${file:/etc/hostname}', '$${file:/etc/hostname}', '$${NAME:-x}', '$5'],
+  ]);
+
+  const module = `modules: { m: { prober: http, http: { body: "\u{e000}/etc/hostname\u{e001}" } } }\n`;
+  const targets = { 'blackbox.yml': module, targets: `m http://127.0.0.1:${port}/\n` };
+  const { text } = await importAll('blackbox', targets, { targets: 'targets' });
+  expect(text).not.toContain('file:');
+});
 
 test('gatus', async () => {
   const { probes, losses, text } = await importAll('gatus', { 'config.yaml': GATUS.replaceAll('PORT', String(port)) });
@@ -225,6 +255,20 @@ test('gatus', async () => {
   const { probes: loaded } = await load({ 'probes/gatus.yaml': text }, { TOKEN: 'a-token' });
   expect(loaded.size).toBe(6);
   expect((loaded.get('core-front-page') as Probe).unset).toEqual([]);
+});
+
+test('gatus demands of a status what its conditions say, and nothing else', async () => {
+  const { probes, text } = await importAll('gatus', {
+    'config.yaml': `endpoints:
+  - { name: login, url: "http://127.0.0.1:${port}/missing", conditions: ["[CONNECTED] == true", "[BODY].status == UP"] }
+  - { name: strict, url: "http://127.0.0.1:${port}/missing", conditions: ["[STATUS] < 300"] }
+`,
+  });
+  expect(probes.map(({ expect: conditions }) => conditions)).toEqual([
+    ['status > 0', 'json.status == "UP"'],
+    ['status < 300'],
+  ]);
+  expect(await statesOf(text)).toEqual({ login: 'up', strict: 'down' });
 });
 
 test('uptime-kuma', async () => {

@@ -41,6 +41,19 @@ describe('each', () => {
     expect(probes.get('port[80]')?.spec).toMatchObject({ port: 80 });
   });
 
+  test('fills an option that is called name', async () => {
+    const probes = await probesOf(`
+  - name: zone
+    dns: { name: "{{item}}", type: A, server: 127.0.0.1 }
+    each: [a.example, b.example]
+  - name: job
+    process: { name: "{{item}}" }
+    each: [nginx]
+`);
+    expect(probes.get('zone[b.example]')?.spec).toMatchObject({ name: 'b.example' });
+    expect(probes.get('job[nginx]')?.spec).toMatchObject({ name: 'nginx' });
+  });
+
   test('calls a probe by its name and item unless it has a title', async () => {
     expect((await probesOf(DISKS)).get('disk[/var]')?.title).toBe('disk[/var]');
   });

@@ -130,12 +130,27 @@ describe('remove-old-logs.sh', () => {
     expect((await readdir(folder)).toSorted()).toEqual(['app.log', 'data.db', 'new.log.gz']);
   });
 
-  test.each([['/'], ['/tmp/..'], ['/etc'], ['/usr/lib'], ['relative'], [''], ['/nowhere/at/all']])(
-    'refuses %j',
+  // Nothing is as old as that: a folder that is taken by mistake loses nothing.
+  const never = '99999';
+
+  test.each(['relative', '', '/nowhere/at/all'])('refuses %j', async (folder) => {
+    await expect(script(folder, never)).rejects.toMatchObject({ code: expect.any(Number) });
+  });
+
+  test.each(['/', '/tmp/..', '/etc', '/usr/lib', '/dev', '/home', '/opt', '/srv', '/var', '/var/lib', '/var/lib/dpkg'])(
+    'refuses %s, which is no folder of logs',
     async (folder) => {
-      await expect(script(folder, '0')).rejects.toMatchObject({ code: expect.any(Number) });
+      await expect(script(folder, never)).rejects.toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/^refused: /),
+      });
     },
   );
+
+  test('takes /var/log', async () => {
+    const { stderr } = await script('/var/log', never).catch((error: { stderr: string }) => error);
+    expect(stderr).not.toContain('refused');
+  });
 });
 
 test('every file of definitions says what to do for whoever is woken by it', async () => {

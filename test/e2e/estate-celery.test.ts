@@ -1,6 +1,7 @@
 /** The estate's own definitions of Celery and of mail, on a real Redis, real workers and a real mail server. */
 import { afterEach, expect, it } from 'vitest';
 import { type CeleryApplication, createCelery } from '../estate/celery.ts';
+import { until } from '../estate/daemon.ts';
 import { isOver, untilAllUp, untilStory } from '../estate/docker-scene.ts';
 import { type MailServer, startMailServer } from '../estate/mail-server.ts';
 import { type OwnEstate, startOwnEstate } from '../estate/own-estate.ts';
@@ -50,4 +51,15 @@ it('workers and queues are up as they should be; one that grows, a worker that i
 
   mail.fail({ at: 'AUTH', code: 535, text: '5.7.8 no such login' });
   expect((await untilStory(daemon, 'mail', 'open', () => true)).cause).toContain('535');
+});
+
+it('a broker that answers with an error is an incident, and restarts no worker', { timeout: 120_000 }, async () => {
+  server = await startRedis(['--enable-debug-command', 'local']);
+  await server.load();
+  estate = await startOwnEstate({ CELERY_BROKER_URL: `redis://127.0.0.1:${server.port}/0` });
+  const { heard, daemon } = estate;
+  await until(() => heard('celery-workers').includes('opened'), { what: 'people to hear of it', withinMs: 30_000 });
+  const story = await untilStory(daemon, 'celery-workers', 'open', () => true);
+  expect(story).toMatchObject({ cause: expect.stringContaining('LOADING'), attempts: [] });
+  await server.kill();
 });

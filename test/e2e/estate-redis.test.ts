@@ -1,6 +1,7 @@
 /** The estate's own definitions on a real Redis: what they see, and that the purge loses nothing that is alive. */
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../estate/daemon.ts';
 import { isOver, isRefused, untilStory } from '../estate/docker-scene.ts';
 import { type OwnEstate, startOwnEstate } from '../estate/own-estate.ts';
 import { type RedisServer, startRedis } from '../estate/redis.ts';
@@ -48,6 +49,15 @@ describe('a Redis', { timeout: 120_000 }, () => {
     await server.start();
     await untilStory(daemon, 'redis-ping', 'over', isOver);
     expect(heard('redis-server')).toEqual([]);
+  });
+
+  it('that loads its data says so and is left to load, which a restart would begin again', async () => {
+    const { daemon, heard } = await watch(['--enable-debug-command', 'local']);
+    await server.load();
+    await until(() => heard('redis-ping').includes('opened'), { what: 'people to hear of it', withinMs: 30_000 });
+    const story = await untilStory(daemon, 'redis-ping', 'open', () => true);
+    expect(story).toMatchObject({ cause: expect.stringContaining('it sent ^-'), attempts: [] });
+    await server.kill();
   });
 
   it('at its memory limit is healed when the memory is of keys that have expired, and no other key is lost', async () => {

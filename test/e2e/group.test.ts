@@ -45,6 +45,29 @@ describe('one definition for several probes, and a group of them', { timeout: 60
     expect(over).toMatchObject({ resolution: 'recovered' });
   });
 
+  it('are not known as a whole while too many cannot tell', async () => {
+    const told = (job: string) => ({ [`exit-${job}`]: '0' });
+    scene = await setScene(() => ({
+      ...{ ...told('a'), ...told('b') },
+      'probes/jobs.yaml': `
+probes:
+  - { name: job, exec: { argv: [sh, -c, "exit $(cat ../exit-{{item}})"] }, ${QUICK_PROBE}, each: [a, b] }
+  - { name: jobs, group: { probes: [job] }, every: 10m, relapse: 0s }
+`,
+    }));
+    daemon = await scene.start();
+    await untilState(daemon, 'jobs', 'up');
+    expect(await incidentsOf(daemon, 'jobs')).toEqual([]);
+    // What a plug-in says that does not know.
+    await scene.home.write({ 'exit-b': '3' });
+    await untilState(daemon, 'jobs', 'unknown');
+    const open = await untilIncident(daemon, 'jobs', 'open');
+    expect(open).toMatchObject({ severity: 'warning', cause: '1 of its probes cannot tell' });
+    await scene.home.write({ 'exit-b': '0' });
+    await untilState(daemon, 'jobs', 'up');
+    expect(await incidentsOf(daemon, 'jobs')).toMatchObject([{ id: open.id, resolution: 'recovered' }]);
+  });
+
   it('are followed at a reload, item by item', async () => {
     await open();
     scene.targets.set('a', 'broken');

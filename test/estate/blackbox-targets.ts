@@ -31,6 +31,8 @@ const PAGES: Readonly<Record<string, RequestListener>> = {
   },
   '/moved': (_request, response) => response.writeHead(302, { location: '/moved-again' }).end(),
   '/moved-again': (_request, response) => response.writeHead(301, { location: '/ok' }).end('here'),
+  // Nobody listens on port 1 of loopback.
+  '/moved-away': (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
   '/loop': (_request, response) => response.writeHead(302, { location: '/loop' }).end(),
   '/zipped': (_request, response) =>
     response.setHeader('content-encoding', 'gzip').end(gzipSync('<p>Hello, World</p>')),

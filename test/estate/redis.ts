@@ -16,6 +16,8 @@ export interface RedisServer {
   readonly url: string;
   /** Runs a command with redis-cli and resolves to its output. */
   cli(...command: string[]): Promise<string>;
+  /** It loads its data from now on, for minutes: until it is killed. Needs `--enable-debug-command local`. */
+  load(): Promise<void>;
   start(): Promise<void>;
   kill(): Promise<void>;
   /** SIGSTOP and SIGCONT: it accepts connections and answers nothing. */
@@ -45,6 +47,12 @@ export async function startRedis(settings: readonly string[] = []): Promise<Redi
     },
     url: `redis://127.0.0.1:${port}`,
     cli,
+    async load() {
+      await cli('DEBUG', 'POPULATE', '20000');
+      await cli('CONFIG', 'SET', 'key-load-delay', '10000', 'loading-process-events-interval-bytes', '1024');
+      // It ends with an error: with the server.
+      void cli('DEBUG', 'RELOAD').catch(() => undefined);
+    },
     start: () => server.start(),
     kill: () => server.end('SIGKILL'),
     pause: () => server.signal('SIGSTOP'),

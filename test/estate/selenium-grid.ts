@@ -1,4 +1,4 @@
-/** A real Selenium Grid on loopback, with one slot for Debian's Chromium: everything it made is gone after `stop`. */
+/** A real Selenium Grid on loopback, for one session of Debian's Chromium: everything it made is gone after `stop`. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -57,7 +57,7 @@ export async function startSeleniumGrid(options: readonly string[] = []): Promis
   }
 }
 
-/** Nothing is looked for, and nothing is fetched: this one driver, for one session at a time. */
+/** Nothing is looked for, and nothing is fetched: this one driver, in two slots, for one session at a time. */
 export const SELENIUM_NODE = `
 [node]
 detect-drivers = false
@@ -65,7 +65,7 @@ max-sessions = 1
 session-timeout = 60
 [[node.driver-configuration]]
 display-name = "chrome"
-max-sessions = 1
+max-sessions = 2
 webdriver-executable = "/usr/bin/chromedriver"
 stereotype = '{"browserName": "chrome", "platformName": "linux"}'
 `;

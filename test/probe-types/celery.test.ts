@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import type { ProbeOutput } from '../../src/ports.ts';
 import { celery } from '../../src/probe-types/celery.ts';
@@ -180,6 +180,27 @@ describe('queues', () => {
     expect(fields['oldest_s']).toBeLessThan(180);
     const unread = await ask({ broker, ping: false }, { reads: new Set(['depth']) });
     expect(unread.fields).not.toHaveProperty('oldest_s');
+  });
+
+  test.each<[string, (at: number) => unknown, number | null]>([
+    ['in milliseconds', (at) => at, 120],
+    ['in seconds as text', (at) => String(at / 1_000), 120],
+    ['as a date', (at) => new Date(at).toISOString(), 120],
+    ['as a date without a zone, as Python writes UTC', (at) => new Date(at).toISOString().replace('Z', '000'), 120],
+    ['as such a date with a space', (at) => new Date(at).toISOString().slice(0, 19).replace('T', ' '), 120],
+    ['by a clock that is ahead a little', (at) => (at + 150_000) / 1_000, 0],
+    ['by a clock that cannot be right', (at) => (at + 300_000) / 1_000, null],
+    ['as something else', () => 'yesterday', null],
+  ])('know the age of a task whose header has the time %s', async (_how, written, age) => {
+    vi.stubEnv('TZ', 'America/New_York');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(new Date(0).getTimezoneOffset()).toBe(300);
+    const message = JSON.stringify({ headers: { enqueued_at: written(Date.now() - 120_000) } });
+    await redis.cli('-n', '9', 'DEL', 'celery');
+    await redis.cli('-n', '9', 'LPUSH', 'celery', message);
+    const { fields } = await ask({ broker: `${redis.url}/9`, ping: false });
+    if (age === null) expect(fields['oldest_s']).toBeNull();
+    else expect(Math.abs(Number(fields['oldest_s']) - age)).toBeLessThan(20);
   });
 
   test('with messages that are none, or too large, are counted all the same', async () => {

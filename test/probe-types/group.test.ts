@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { AppError, RetryableError } from '../../src/errors.ts';
-import type { StateName } from '../../src/model.ts';
-import type { Context, ProbeInput } from '../../src/ports.ts';
+import type { Context, MemberState, ProbeInput } from '../../src/ports.ts';
 import { group } from '../../src/probe-types/group.ts';
 
 const heartbeat = () => Promise.reject(new Error('not a heartbeat'));
 const nothing = {} as Context;
 
-function ask(spec: Record<string, unknown>, states: Readonly<Record<string, StateName>>) {
+function ask(spec: Record<string, unknown>, states: Readonly<Record<string, MemberState>>) {
   const input: ProbeInput = { probe: 'g', heartbeat, stateOf: (name) => states[name] };
   const probes = Object.keys(states);
   return group.run(group.spec.parse({ probes, ...spec }), input, nothing);
@@ -55,7 +54,18 @@ describe('a group', () => {
       fields: { unknown: 1 },
     });
     expect(await ask({ quorum: 2 }, { a: 'down', b: 'unknown' })).toMatchObject({ reason: 'unhealthy' });
-    await expect(ask({ quorum: 2 }, { a: 'up', b: 'unknown' })).rejects.toBeInstanceOf(RetryableError);
+    expect(await ask({ quorum: 2 }, { a: 'up', b: 'unknown' })).toEqual({
+      reason: 'unhealthy',
+      unknown: 'witness_away',
+      fields: { up: 1, total: 2, down: [], unknown: 1 },
+      error: '1 of its probes cannot tell',
+    });
+  });
+
+  test('leaves all as it was while some have not been judged, or none is watched', async () => {
+    const states = { a: 'up', b: 'unknown', c: 'unjudged' } as const;
+    expect(await ask({ quorum: 1 }, states)).toMatchObject({ reason: 'ok', fields: { total: 3, unknown: 2 } });
+    await expect(ask({ quorum: 2 }, states)).rejects.toBeInstanceOf(RetryableError);
     await expect(ask({}, { a: 'paused' })).rejects.toBeInstanceOf(RetryableError);
   });
 

@@ -188,6 +188,26 @@ describe('what never ends is cut', () => {
     expect(process.memoryUsage.rss() - before).toBeLessThan(100 * 2 ** 20);
   });
 
+  test('chunks of one byte, thousands of them behind the cap in the same read', async () => {
+    const piece = '1\r\nx\r\n'.repeat(11_000);
+    const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const server = await serveRaw(answering(head, (socket) => flood(socket, piece)));
+    let seen = performance.now();
+    let longest = 0;
+    const look = () => {
+      longest = Math.max(longest, performance.now() - seen);
+      seen = performance.now();
+    };
+    const looking = setInterval(look, 5);
+    const output = await ask({ url: `http://127.0.0.1:${server.port}/`, max_body: '64KiB' });
+    clearInterval(looking);
+    look();
+    expect(output.fields).toMatchObject({ body_bytes: 2 ** 16, body_truncated: true, body: 'x'.repeat(2 ** 16) });
+    // Half a minute, where each chunk behind the cap joined all those before.
+    expect(longest).toBeLessThan(5_000);
+    await server.drained();
+  });
+
   test('endless headers', async () => {
     const server = await serveRaw(
       answering('HTTP/1.1 200 OK\r\n', (socket) => flood(socket, 'X-A: b\r\n'.repeat(999))),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createHttp } from '../../src/probe-types/http.ts';
 import { createResolver, NoAddress } from '../../src/probe-types/resolve.ts';
+import { ASKED, answerTo, record, serveDns } from '../estate/hostile-dns.ts';
 import { startNameServer, startSilentNameServer } from '../estate/hostile-names.ts';
 import { closedPort, deafPort, listen, probe, serveHttp, sleep } from '../estate/hostile-network.ts';
 
@@ -174,6 +175,20 @@ describe('address families', () => {
   test('an address that refuses in both families is refused', async () => {
     const output = await ask({ url: `http://localhost:${await closedPort()}/` });
     expect(output).toMatchObject({ reason: 'connect_refused' });
+  });
+
+  test.each<[string, (query: Buffer) => readonly Buffer[]]>([
+    ['fails', (query) => [answerTo(query, { bits: 0x8182 })]],
+    ['is said not to exist', (query) => [answerTo(query, { bits: 0x8183 })]],
+    ['is not answered', () => []],
+  ])('what the first address said counts when the question for another family %s', async (_name, onOther) => {
+    const loopback = record(ASKED, 1, Buffer.from([127, 0, 0, 1]));
+    const { server: resolver } = await serveDns((query) =>
+      query.readUInt16BE(query.indexOf(0, 12) + 1) === 1 ? [answerTo(query, { answers: [loopback] })] : onOther(query),
+    );
+    const port = await closedPort();
+    const output = await ask({ url: `http://shop.test:${port}/`, resolver }, { timeoutMs: 1_000 });
+    expect(output).toMatchObject({ reason: 'connect_refused', fields: { ip: '127.0.0.1' } });
   });
 
   test('a literal address needs no name server', async () => {

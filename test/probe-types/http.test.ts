@@ -1,4 +1,5 @@
-import { gzipSync } from 'node:zlib';
+import type { Socket } from 'node:net';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -6,7 +7,8 @@ import { RetryableError } from '../../src/errors.ts';
 import type { Sample } from '../../src/ports.ts';
 import { classify } from '../../src/probe-types/failure.ts';
 import { http } from '../../src/probe-types/http.ts';
-import { closedPort, probe, serveHttp, serveRaw } from '../estate/hostile-network.ts';
+import { startNameServer } from '../estate/hostile-names.ts';
+import { answering, closedPort, probe, serveHttp, serveRaw, sleep } from '../estate/hostile-network.ts';
 
 const ask = (spec: Record<string, unknown>, options = {}) => probe(http, http.spec.parse(spec) as never, options);
 
@@ -230,6 +232,7 @@ describe('oauth2 client credentials', () => {
       fields: { status: undefined },
       error: expect.stringMatching(message),
     });
+    expect(output.unknown).toBeUndefined();
   });
 
   test('a token that is said to be good for ever is kept for a day', async () => {
@@ -248,10 +251,47 @@ describe('oauth2 client credentials', () => {
     expect(fetched).toBe(2);
   });
 
-  test('a token server that is away is reason auth', async () => {
-    const oauth2 = { token_url: `http://127.0.0.1:${await closedPort()}/`, client_id: 'me', client_secret: 'x' };
-    const output = await ask({ url: 'http://127.0.0.1:1/', auth: { oauth2 } });
-    expect(output).toMatchObject({ reason: 'auth', error: expect.stringContaining('connection refused') });
+  test.each<[string, string, RegExp, (socket: Socket) => void]>([
+    ['is overloaded', 'http_status', /answered 503/, answering('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n')],
+    ['speaks something else', 'protocol', /not valid HTTP/, answering('SSH-2.0-x\r\n')],
+    ['hangs', 'timeout', /deadline/, () => {}],
+    ['hangs in its answer', 'timeout', /whole body/, answering('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{')],
+  ])('a token server that %s is no matter of credentials', async (_name, reason, message, onConnection) => {
+    const { port } = await serveRaw(onConnection);
+    const oauth2 = { token_url: `http://127.0.0.1:${port}/`, client_id: 'me', client_secret: 'x' };
+    const timeoutMs = reason === 'timeout' ? 300 : 10_000;
+    const output = await ask({ url: 'http://127.0.0.1:1/', auth: { oauth2 } }, { timeoutMs });
+    expect(output).toMatchObject({ reason, unknown: 'witness_away', error: expect.stringMatching(message) });
+    expect(output.error).toContain(`no token from 127.0.0.1:${port}: `);
+  });
+
+  test('a token server that is away, or has no name, is told by what is wrong', async () => {
+    const port = await closedPort();
+    const from = (host: string) => ({ token_url: `http://${host}/`, client_id: 'me', client_secret: 'x' });
+    const url = 'http://127.0.0.1:1/';
+    expect(await ask({ url, auth: { oauth2: from(`127.0.0.1:${port}`) } })).toMatchObject({
+      reason: 'connect_refused',
+      error: `no token from 127.0.0.1:${port}: connection refused`,
+    });
+    const { address: resolver } = await startNameServer('--local=/test/');
+    expect(await ask({ url, auth: { oauth2: from('gone.test') }, resolver })).toMatchObject({
+      reason: 'dns',
+      error: 'no token from gone.test: gone.test does not exist',
+    });
+  });
+
+  test('the time that a token takes is not the time of the target', async () => {
+    const tokens = await serveHttp(async (_request, response) => {
+      await sleep(1_000);
+      response.end('{"access_token":"abc"}');
+    });
+    const oauth2 = { token_url: `http://127.0.0.1:${tokens.port}/`, client_id: 'me', client_secret: 'x' };
+    const target = await serveHttp((_request, response) => response.end());
+    const { reason, fields } = await ask({ url: `http://127.0.0.1:${target.port}/`, auth: { oauth2 } });
+    expect(reason).toBe('ok');
+    const spent = Object.values(fields['phases'] as Record<string, number>);
+    expect(spent.reduce((sum, one) => sum + one, 0)).toBeLessThan(900);
+    expect(fields).toMatchObject({ phases: { processing_ms: expect.toSatisfy((one: number) => one > 0) } });
   });
 });
 
@@ -289,6 +329,19 @@ describe('body', () => {
     const { fields } = await ask({ url: `http://127.0.0.1:${port}/` });
     expect(fields).toMatchObject({ json: { a: 1 }, body_bytes: 7 });
   });
+
+  test.each(['gzip', 'deflate', 'br', 'gzip, br'])('that is empty needs no decoding from %s', async (encoding) => {
+    const { port } = await serveHttp((request, response) => {
+      const empty = encoding === 'gzip, br' && request.method === 'GET' ? brotliCompressSync('') : '';
+      response.writeHead(200, { 'Content-Encoding': encoding }).end(empty);
+    });
+    const url = `http://127.0.0.1:${port}/`;
+    for (const method of ['HEAD', 'GET']) {
+      expect(await ask({ url, method })).toMatchObject({ reason: 'ok', fields: { status: 200, body_bytes: 0 } });
+    }
+    // Whoever says what the body is demands one.
+    expect(await ask({ url, encoding: 'gzip' })).toMatchObject({ reason: 'protocol' });
+  });
 });
 
 describe('redirects', () => {
@@ -309,6 +362,16 @@ describe('redirects', () => {
     const to = await ask({ url: `http://127.0.0.1:${port}/to`, redirects: 0 });
     expect(to).toMatchObject({ reason: 'ok', fields: { status: 302, redirects: 0, body: 'moved' } });
     expect(await ask({ url: `http://127.0.0.1:${port}/` })).toMatchObject({ reason: 'ok', fields: { status: 302 } });
+  });
+
+  test('that lead where nobody answers are no answer', async () => {
+    const away = `http://127.0.0.1:${await closedPort()}/`;
+    const { port } = await serveHttp((_request, response) => response.writeHead(302, { Location: away }).end());
+    const { reason, fields } = await ask({ url: `http://127.0.0.1:${port}/` });
+    expect(reason).toBe('connect_refused');
+    expect(fields).toMatchObject({ redirects: 1, final_url: away });
+    expect(fields).toMatchObject({ status: undefined, http_version: undefined, content_length: undefined });
+    expect(fields['headers']).toBeUndefined();
   });
 
   test('may lead to what is not ASCII', async () => {

@@ -301,3 +301,9 @@ describe('definition', () => {
     expect(type.resource?.(spec, {})).toEqual({ kind: 'process', name: target });
   });
 });
+
+test('a command line that cannot be opened for want of a descriptor is nobody’s failure', async () => {
+  const scarce = () => Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+  const run = asking({ pattern: '.' }, createProcessProbeType(createCommandReader(scarce)));
+  await expect(run()).rejects.toMatchObject({ name: 'RetryableError', code: 'out_of_resources' });
+});

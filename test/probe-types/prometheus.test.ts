@@ -162,6 +162,20 @@ describe('a query', () => {
   });
 });
 
+test('a fetched token that is said back is named as what nobody may see', async () => {
+  const token = ['minted', 'just', 'now'].join('-');
+  const tokens = await serveHttp((_request, response) => response.end(JSON.stringify({ access_token: token })));
+  const { port } = await serveHttp(({ headers }, response) => {
+    const error = `no such tenant: ${headers.authorization}`;
+    response.writeHead(400).end(JSON.stringify({ status: 'error', errorType: 'bad_data', error }));
+  });
+  const oauth2 = { token_url: `http://127.0.0.1:${tokens.port}/`, client_id: 'me', client_secret: 'x' };
+  expect(await ask({ url: `http://127.0.0.1:${port}`, query: '1', auth: { oauth2 } })).toMatchObject({
+    error: expect.stringContaining(token),
+    hidden: [token],
+  });
+});
+
 describe('what goes wrong has a reason', () => {
   test.each([
     ['a query that cannot be read', 'sum(', /^bad_data: .*parse error/],

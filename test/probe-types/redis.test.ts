@@ -117,6 +117,14 @@ describe('the figures', () => {
     await until(async () => Number((await ask({ url: replica.url })).fields['replication_lag_s']) > 1);
   });
 
+  test('of a replica that never reached its primary count from its start', async () => {
+    const replica = await serve(['--replicaof', '127.0.0.1', String(await closedPort())]);
+    await sleep(2_000);
+    const { fields } = await ask({ url: replica.url });
+    expect(fields['replication_lag_s']).toBeGreaterThanOrEqual(1);
+    expect(fields['replication_lag_s']).toBe(fields['uptime_s']);
+  });
+
   test('of a server that cannot save say so', async () => {
     const stuck = await serve([]);
     await stuck.cli('CONFIG', 'SET', 'dbfilename', 'dump.rdb');

@@ -115,6 +115,28 @@ describe('the components that count', () => {
     });
   });
 
+  test('choose the incidents that are told: theirs, and those that name none', async () => {
+    const incident = (name: string, ...affected: string[]) => ({
+      ...{ name, status: 'investigating', impact: 'major' },
+      components: affected.map((each) => component(each, 'partial_outage')),
+    });
+    const incidents = [
+      incident('Dashboard slow', 'API'),
+      incident('Late deliveries', 'API', 'Webhooks'),
+      incident('Everything'),
+      { name: 'Other format', status: 'identified', impact: 'minor', components: 'all' },
+    ];
+    const seen = await ask({ url: await serve(page('major', { components, incidents })), components: ['Webhooks'] });
+    expect(seen.error).toBe(
+      'the provider says major: Webhooks: partial outage; Late deliveries (investigating); Everything (investigating); Other format (identified)',
+    );
+    expect(seen.fields['incidents']).toEqual([
+      { name: 'Late deliveries', status: 'investigating', impact: 'major' },
+      { name: 'Everything', status: 'investigating', impact: 'major' },
+      { name: 'Other format', status: 'identified', impact: 'minor' },
+    ]);
+  });
+
   test('are the worst of those with one name, and groups are none', async () => {
     expect((await ask({ url: await url(), components: ['Twin'] })).fields['indicator']).toBe('minor');
     expect(await ask({ url: await url(), components: ['Region'] })).toMatchObject({ reason: 'not_found' });

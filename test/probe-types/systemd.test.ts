@@ -155,6 +155,14 @@ describe.skipIf(process.getuid?.() !== 0)('a unit of a real systemd', { timeout:
     expect(await look('bad-job')).toMatchObject({ reason: 'exit_code', fields: { exit_code: 1 } });
   });
 
+  test('that is a job is well while it works, however long', async () => {
+    await units.define('long-job.service', ['Type=oneshot', 'ExecStart=/bin/sleep 1000']);
+    await units.control('start', '--no-block', 'long-job');
+    const working = await until('long-job', ({ fields }) => fields['active_state'] === 'activating');
+    expect(working.reason).toBe('ok');
+    await units.control('stop', 'long-job');
+  });
+
   test('that is on its way is not up yet, and not up any more', async () => {
     await units.define('slow.service', ['ExecStartPre=/bin/sleep 1000', 'ExecStart=/bin/true']);
     await units.control('start', '--no-block', 'slow');

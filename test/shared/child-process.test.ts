@@ -289,7 +289,7 @@ describe('output', () => {
     expect(result.stdout.totalBytes).toBe(300 * 2 ** 20 + 11);
     expect(result.stdout.text.startsWith('first\n0123')).toBe(true);
     expect(result.stdout.text.endsWith('last\n')).toBe(true);
-    expect(result.stdout.text).toContain(`… ${result.stdout.omittedBytes} bytes omitted …`);
+    expect(result.stdout.text).toContain(`… ${result.stdout.omittedBytes} bytes omitted …\n0123456789abcde\n`);
     expect(result.stdout.text.length).toBeLessThan(2 * 64 * 1024 + 100);
     expect((peak - before) / 2 ** 20).toBeLessThan(20);
   });
