@@ -1,13 +1,13 @@
 /** The options of the `http` action. */
 import { z } from 'zod';
-import { basicOption, headersOption, httpUrl, optionalSecret } from '../shared/http-options.ts';
+import { basicOption, bearerOption, headersOption, httpUrl } from '../shared/http-options.ts';
 import { condition, duration } from '../spec.ts';
 import { ANSWER_FIELDS } from './http-call.ts';
 
 const auth = z
   .strictObject({
     basic: basicOption().optional().describe('User name and password'),
-    bearer: optionalSecret().optional().describe('Token; empty: none is sent'),
+    bearer: bearerOption(),
   })
   .refine((value) => Object.values(value).filter((one) => one !== undefined).length === 1, {
     message: 'wants exactly one of basic and bearer',

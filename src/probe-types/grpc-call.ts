@@ -8,6 +8,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { codeOf, messageOf } from '../errors.ts';
+import { tooLarge } from '../shared/driver-stream.ts';
 import { ProbeFailure } from './failure.ts';
 import { explainHttpStatus } from './grpc-status.ts';
 import type { Lifeline } from './lifeline.ts';
@@ -15,6 +16,11 @@ import type { Lifeline } from './lifeline.ts';
 /** What one answer may hold. */
 const MAX_BODY_BYTES = 64 * 2 ** 10;
 const MAX_HEADER_BYTES = 16 * 2 ** 10;
+/** Of the whole connection: frames that nothing else counts. */
+const MAX_BYTES = 2 * 2 ** 20;
+const LOOK_MS = 50;
+/** As for HTTP. */
+const MAX_INTERIM_ANSWERS = 16;
 /** MB; nothing of ours comes near it. */
 const MAX_SESSION_MEMORY = 1;
 
@@ -41,10 +47,12 @@ export async function call(socket: Socket, { message, ...request }: Call, line: 
     const fail = (error: Error) => line.fail(explain(error));
     const session = openSession(socket, request, line);
     session.on('error', fail);
+    watchBytes(socket, line);
     const stream = beginStream(session, headersOf(request, line.remainingMs()), fail);
     if (!stream) return;
     const heard = new Heard(line);
     stream.on('error', (error) => fail(refusalOf(stream.rstCode) ?? error));
+    stream.on('headers', () => heard.interim());
     stream.on('response', (headers) => heard.head(headers));
     stream.on('trailers', (headers) => heard.head(headers));
     stream.on('data', (chunk: Buffer) => heard.data(chunk));
@@ -59,14 +67,23 @@ export async function call(socket: Socket, { message, ...request }: Call, line: 
 
 type Request = Omit<Call, 'message'>;
 
-function openSession(socket: Socket, { isTls, authority }: Request, line: Lifeline): ClientHttp2Session {
-  const session = connect(`${isTls ? 'https' : 'http'}://${authority}`, {
+function openSession(socket: Socket, { isTls }: Request, line: Lifeline): ClientHttp2Session {
+  // Each call brings its own authority; not all of them can stand in a URL.
+  const session = connect(`${isTls ? 'https' : 'http'}://localhost`, {
     createConnection: () => socket,
     maxSessionMemory: MAX_SESSION_MEMORY,
     settings: { enablePush: false, maxHeaderListSize: MAX_HEADER_BYTES },
   });
   line.hold(session);
   return session;
+}
+
+/** Most frames are told to nobody: a look at what was read now and then is all there is. */
+function watchBytes(socket: Socket, line: Lifeline): void {
+  const timer = setInterval(() => {
+    if (socket.bytesRead > MAX_BYTES) line.fail(new ProbeFailure('body', tooLarge(MAX_BYTES)));
+  }, LOOK_MS);
+  line.hold({ destroy: () => clearInterval(timer) });
 }
 
 /** undefined: the connection is gone already, and `fail` knows. */
@@ -104,9 +121,16 @@ class Heard {
   #message: string | undefined;
   #chunks: Buffer[] = [];
   #bytes = 0;
+  #interim = 0;
 
   constructor(line: Lifeline) {
     this.#line = line;
+  }
+
+  interim(): void {
+    this.#interim += 1;
+    if (this.#interim <= MAX_INTERIM_ANSWERS) return;
+    this.#line.fail(new ProbeFailure('protocol', 'a flood of interim answers (1xx)'));
   }
 
   /** Headers, or trailers; an answer without a message has its status in the former. */

@@ -1,6 +1,6 @@
 /** The options of the `http` probe type. */
 import { z } from 'zod';
-import { basicOption, headersOption, httpUrl, optionalSecret } from '../shared/http-options.ts';
+import { basicOption, bearerOption, headersOption, httpUrl } from '../shared/http-options.ts';
 import { bytes, secret } from '../spec.ts';
 import { routeOptions } from './connection.ts';
 import { checkRequests, methodOption, requestGrammar } from './http-step-spec.ts';
@@ -11,12 +11,16 @@ const MAX_BODY_LIMIT = 64 * 2 ** 20;
 /** Conditions search no further. */
 const MAX_TEXT_LIMIT = 2 ** 20;
 
+/** "\ud800" in YAML: no encoding has bytes for it. */
+const isWhole = (text: string) => !/\p{Surrogate}/u.test(text);
+const NOT_TEXT = 'is not text: it has half a character';
+
 const oauth2 = z.strictObject({
   token_url: httpUrl(['http:', 'https:']).describe(
     'Where the token is fetched: client credentials grant, RFC 6749, 4.4',
   ),
-  client_id: z.string().min(1).describe('Client id'),
-  client_secret: secret().describe('Client secret'),
+  client_id: z.string().min(1).refine(isWhole, NOT_TEXT).describe('Client id'),
+  client_secret: secret().refine(isWhole, NOT_TEXT).describe('Client secret'),
   scopes: z.array(z.string().min(1)).default([]).describe('Scopes to ask for'),
   parameters: z.record(z.string(), z.string()).default({}).describe('Further form fields, such as audience'),
   credentials: z.enum(['header', 'body']).default('header').describe('How client id and secret are sent'),
@@ -25,7 +29,7 @@ const oauth2 = z.strictObject({
 const auth = z
   .strictObject({
     basic: basicOption().optional().describe('User name and password'),
-    bearer: optionalSecret().optional().describe('Token; empty: none is sent'),
+    bearer: bearerOption(),
     oauth2: oauth2.optional().describe('Client credentials; the token is kept until it expires or is refused'),
   })
   .refine((value) => Object.values(value).filter((one) => one !== undefined).length === 1, {

@@ -2,7 +2,7 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import type { FieldDeclarations } from '../model.ts';
-import { basicOption, headersOption, optionalSecret } from '../shared/http-options.ts';
+import { basicOption, bearerOption, headersOption } from '../shared/http-options.ts';
 import { condition } from '../spec.ts';
 import { answerFields } from './http-fields.ts';
 import { checkPattern } from './pattern.ts';
@@ -55,7 +55,7 @@ function checkGroup(pattern: string, context: z.RefinementCtx): void {
 const auth = z
   .strictObject({
     basic: basicOption().optional().describe('User name and password'),
-    bearer: optionalSecret().optional().describe('Token; empty: none is sent'),
+    bearer: bearerOption(),
   })
   .refine(({ basic, bearer }) => (basic === undefined) !== (bearer === undefined), {
     message: 'wants exactly one of basic and bearer',

@@ -13,8 +13,15 @@ const MAX_ANSWER_BYTES = 64 * 2 ** 10;
 const MARGIN_MS = 10_000;
 /** RFC 6749 leaves the lifetime open when the server does not say it. */
 const UNSTATED_LIFETIME_S = 300;
+/** Whatever the server says: a token that is no good must not stay for ever. */
+const MAX_LIFETIME_S = 86_400;
+/** What can stand in a header. */
+const SENDABLE = /^[\x21-\x7e]{1,16384}$/;
 
-const tokenAnswer = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number().positive().optional() });
+const tokenAnswer = z.object({
+  access_token: z.string().regex(SENDABLE),
+  expires_in: z.coerce.number().positive().optional(),
+});
 
 export interface TokenSource {
   /** The `Authorization` to send. Rejects with a ProbeFailure: `auth` when there is no token for these credentials. */
@@ -33,7 +40,7 @@ export function createTokenSource(options: Oauth2, access: Access): TokenSource 
       if (kept && kept.until > exchange.now) return kept.authorization;
       const token = await exchange.line.aside(() => fetchToken(options, access, exchange));
       sent = [token.access_token];
-      const lifetimeMs = (token.expires_in ?? UNSTATED_LIFETIME_S) * 1_000;
+      const lifetimeMs = Math.min(token.expires_in ?? UNSTATED_LIFETIME_S, MAX_LIFETIME_S) * 1_000;
       kept = { authorization: `Bearer ${token.access_token}`, until: exchange.now + lifetimeMs - MARGIN_MS };
       return kept.authorization;
     },

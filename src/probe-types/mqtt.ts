@@ -25,8 +25,16 @@ const STATISTICS = {
   version: '$SYS/broker/version',
 } as const;
 
+/** Of one text in a packet (OASIS mqtt-v3.1.1-os, 1.5.3). */
+const MAX_TEXT_BYTES = 65_535;
+const TOO_LONG = `is longer than ${MAX_TEXT_BYTES} bytes`;
+const fits = (text: string) => Buffer.byteLength(text) <= MAX_TEXT_BYTES;
+
 /** A name, and no filter: each has one value. */
-const topic = z.string().regex(/^[^+#\0]+$/, 'is not the name of a topic: it has a wildcard, or is empty');
+const topic = z
+  .string()
+  .regex(/^[^+#\0]+$/, 'is not the name of a topic: it has a wildcard, or is empty')
+  .refine(fits, TOO_LONG);
 
 const mqttSpec = z
   .strictObject({
@@ -180,5 +188,6 @@ function loginOf({ spec, access }: Prepared, timeoutMs: number): Login {
 function urlProblem({ path, user, password }: ServerUrl): string | undefined {
   if (path !== '') return 'has a path; topics are options';
   if (user === '' && password !== '') return 'has a password without a user';
+  if (!fits(user) || !fits(password)) return `has a user or password that ${TOO_LONG}`;
   return undefined;
 }

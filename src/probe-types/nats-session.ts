@@ -23,6 +23,9 @@ const greeting = z.object({
 });
 export type Greeting = z.output<typeof greeting>;
 
+/** Before one answer: pings, and news of the cluster. */
+const MAX_UNASKED = 100;
+
 type Operation =
   | { readonly kind: 'INFO'; readonly text: string }
   | { readonly kind: '+OK' | 'PING' | 'PONG' }
@@ -92,11 +95,12 @@ export async function request(wire: Wire, subject: string): Promise<unknown> {
 
 /** Answers the server's own pings meanwhile. */
 async function awaitKind<Kind extends Operation['kind']>(wire: Wire, kind: Kind) {
-  for (;;) {
+  for (let unasked = 0; unasked <= MAX_UNASKED; unasked += 1) {
     const operation = await wire.read(readOperation);
-    if (operation.kind === 'PING') wire.write('PONG\r\n');
     if (operation.kind === kind) return operation as Extract<Operation, { kind: Kind }>;
+    if (operation.kind === 'PING') wire.write('PONG\r\n');
   }
+  throw new ProbeFailure('protocol', `it says more than ${MAX_UNASKED} things that nobody asked for`);
 }
 
 function* readOperation(incoming: Incoming): Reading<Operation> {

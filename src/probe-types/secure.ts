@@ -8,6 +8,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
+import { domainToASCII } from 'node:url';
 import { z } from 'zod';
 import { messageOf, PermanentError } from '../errors.ts';
 import { secret } from '../spec.ts';
@@ -23,11 +24,22 @@ export const tlsShape = {
   cert: pem(z.string()).optional().describe(`Client certificate with its chain: ${pemOrPath}`),
   key: pem(secret()).optional().describe(`Key of the client certificate: ${pemOrPath}`),
   ca: pem(z.string()).optional().describe(`Authorities to trust instead of the built-in ones: ${pemOrPath}`),
-  server_name: z.string().min(1).optional().describe('Name to ask for and to verify. Default: the host'),
+  server_name: z
+    .string()
+    .min(1)
+    .refine(isHostName, 'is not the name of a host')
+    .optional()
+    .describe('Name to ask for and to verify. Default: the host'),
   insecure_skip_verify: z.boolean().default(false).describe('Accept any certificate'),
   min_version: version().describe('Oldest version of TLS to speak. Default: TLS12'),
   max_version: version().describe('Newest version of TLS to speak. Default: TLS13'),
 };
+
+/** Or an address. */
+function isHostName(text: string): boolean {
+  const name = domainToASCII(text) || text;
+  return /^[\w.:-]+$/.test(name) && name.length <= 253;
+}
 
 function version() {
   return z.enum(['TLS10', 'TLS11', 'TLS12', 'TLS13']).optional();

@@ -6,9 +6,11 @@ import { ProbeFailure } from './failure.ts';
 import type { Api, JsonAnswer } from './selenium-api.ts';
 import { readSessionsNamed, SESSIONS_QUERY } from './selenium-status.ts';
 
+const SESSION_ID = /^[\w-]{1,100}$/;
+
 const opened = z.object({
   value: z.object({
-    sessionId: z.string().regex(/^[\w-]{1,100}$/),
+    sessionId: z.string().regex(SESSION_ID),
     capabilities: z.looseObject({ browserVersion: z.string().optional() }).optional(),
   }),
 });
@@ -68,8 +70,8 @@ const isGone = ({ status }: JsonAnswer) => status === 200 || status === 404;
 export async function quitLeftovers(api: Api, name: string): Promise<number> {
   const { json } = await api('POST', '/graphql', { query: SESSIONS_QUERY });
   let quit = 0;
-  for (const id of readSessionsNamed(name, json)) {
-    if (isGone(await api('DELETE', `/session/${encodeURIComponent(id)}`))) quit += 1;
+  for (const id of readSessionsNamed(name, json).filter((id) => SESSION_ID.test(id))) {
+    if (isGone(await api('DELETE', `/session/${id}`))) quit += 1;
   }
   return quit;
 }

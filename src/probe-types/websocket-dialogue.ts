@@ -28,7 +28,8 @@ const MAX_BYTES = 2 ** 20;
 /** Of one message: so many bytes become text. */
 const MAX_TEXT_BYTES = 16 * 2 ** 10;
 const MAX_FRAGMENTS = 1_000;
-const MAX_PINGS = 1_000;
+/** Pings and pongs. */
+const MAX_SIGNS = 1_000;
 /** As for HTTP. */
 const MAX_HEADER_BYTES = 64 * 2 ** 10;
 const MAX_INTERIM_ANSWERS = 16;
@@ -107,7 +108,7 @@ function send(outgoing: ClientRequest, line: Lifeline): void {
 
 function listen(client: WebSocket, inbox: Inbox, line: Lifeline): void {
   let bytes = 0;
-  let pings = 0;
+  let signs = 0;
   client.on('message', (data) => {
     // A Buffer, as long as `binaryType` is left as it is.
     const message = data as Buffer;
@@ -115,10 +116,12 @@ function listen(client: WebSocket, inbox: Inbox, line: Lifeline): void {
     if (bytes > MAX_BYTES) line.fail(new ProbeFailure('body', TOO_LARGE));
     else inbox.receive(message.toString('utf8', 0, MAX_TEXT_BYTES));
   });
-  client.on('ping', () => {
-    pings += 1;
-    if (pings > MAX_PINGS) line.fail(new ProbeFailure('protocol', 'a flood of pings'));
-  });
+  const countSign = () => {
+    signs += 1;
+    if (signs > MAX_SIGNS) line.fail(new ProbeFailure('protocol', 'a flood of pings and pongs'));
+  };
+  client.on('ping', countSign);
+  client.on('pong', countSign);
   client.on('error', (error) => line.fail(explain(error)));
   client.on('close', (code, reason) => line.fail(closed(code, reason.toString())));
 }

@@ -41,6 +41,17 @@ export function headersOption() {
     });
 }
 
+/** A token for `Authorization: Bearer`. */
+export function bearerOption() {
+  return optionalSecret()
+    .refine(
+      (token) => headerProblem('Authorization', token) === undefined,
+      'has characters that cannot stand in a header',
+    )
+    .optional()
+    .describe('Token; empty: none is sent');
+}
+
 function headerProblem(name: string, value: string): string | undefined {
   if (OWN_HEADERS.has(name.toLowerCase())) return 'is set by Brainstem itself';
   try {

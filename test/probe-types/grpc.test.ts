@@ -1,9 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { createServer as createWebServer } from 'node:https';
-import { connect, type Server } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import type { Observation } from '../../src/model.ts';
@@ -244,6 +245,36 @@ describe('what answers may be anything', () => {
     await drained();
   });
 
+  test.each<[string, Buffer, string, RegExp]>([
+    ['window updates', h2Frame(8, 0, 0, '00000001'), 'body', /larger than 2 MiB/],
+    ['priorities', h2Frame(2, 0, 1, '0000000001'), 'body', /larger than 2 MiB/],
+    ['frames of no known type', h2Frame(0xee, 0, 0, '00000000000000000000'), 'body', /larger than 2 MiB/],
+    // The literal `:status: 103`.
+    ['interim answers', h2Frame(1, 4, 1, '0803313033'), 'protocol', /interim answers/],
+  ])('%s without end are not read until the deadline', async (_name, bytes, reason, message) => {
+    const pour = (socket: Socket) => {
+      socket.on('error', () => {});
+      socket.write(h2Frame(4, 0, 0));
+      socket.once('data', () => flood(socket, Buffer.concat(Array<Buffer>(3_000).fill(bytes))));
+    };
+    const keys = await authority.issue('web', { names: 'IP:127.0.0.1', days: 30 });
+    const secured = await listen(createTlsServer({ ...keys, ALPNProtocols: ['h2'] }, pour));
+    const plain = await serveRaw(pour);
+    const specs = [{ address: at(plain.port) }, { address: at(secured.port), tls: { ca: authority.cert } }];
+    for (const spec of specs) {
+      const startedAt = performance.now();
+      expect(await ask(spec, { timeoutMs: 5_000 })).toMatchObject({ reason, error: expect.stringMatching(message) });
+      expect(performance.now() - startedAt).toBeLessThan(3_000);
+    }
+    await plain.drained();
+    await secured.drained();
+  });
+
+  test('an address with its interface is reached', async () => {
+    const { port } = await serveRaw((socket) => socket.end(), '::1');
+    expect(await ask({ address: `[::1%lo]:${port}` })).toMatchObject({ reason: 'protocol' });
+  });
+
   test('a server that speaks HTTP/1.1 alone', async () => {
     const { port } = await serveHttp((_request, response) => response.end('hello'));
     expect(await ask({ address: at(port) })).toMatchObject({ reason: 'protocol' });
@@ -260,6 +291,16 @@ function answer(stream: ServerHttp2Stream, message: Buffer, status: string): voi
   stream.respond({ 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': status }));
   stream.end(message);
+}
+
+/** One frame of HTTP/2 (RFC 9113, 4.1), its payload in hexadecimal. */
+function h2Frame(type: number, flags: number, stream: number, payload = ''): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length / 2, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, Buffer.from(payload, 'hex')]);
 }
 
 function pings(count: number): Buffer {
@@ -381,6 +422,7 @@ describe('definition', () => {
     [{ address: 'x:1', metadata: { 'grpc-timeout': '1S' } }, /set by Brainstem/],
     [{ address: 'x:1', metadata: { 'a b': '1' } }, /valid header/],
     [{ address: 'x:1', tls: { cert: '/a.pem' } }, /./],
+    [{ address: 'x:1', tls: { server_name: 'a b' } }, /not the name of a host/],
   ])('%j is refused', (spec, message) => {
     const issues = grpc.spec.safeParse(spec).error?.issues ?? [];
     expect(issues.map((issue) => issue.message).join()).toMatch(message);

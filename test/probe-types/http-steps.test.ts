@@ -532,6 +532,10 @@ describe('a definition', () => {
     ['        - request: { url: /, save: { a: { body: abc } } }\n', '"body" needs a group: what is in ( ) is saved'],
     ['        - request: { url: /, save: { a: { body: "(" } } }\n', '"body" is not a regular expression of RE2'],
     ['        - request: { url: /, save: { "a b": { json: a } } }\n', 'the key "a b" must be letters'],
+    [
+      '        - request: { url: /, auth: { bearer: "a\\nb" } }\n',
+      '"bearer" has characters that cannot stand in a header',
+    ],
     ['        - request: { url: "/{{id}}" }\n', '"url" names {{id}}, which no step before saves'],
     [
       '        - request: { url: /, save: { token: { json: a } } }\n        - request: { url: /, headers: { X-A: "{{tokn}}" } }\n',

@@ -216,6 +216,13 @@ describe('oauth2 client credentials', () => {
     ['refuses', 401, '{}', /answered 401/],
     ['answers nonsense', 200, 'hello', /no access_token/],
     ['answers without a token', 200, '{"token_type":"Bearer"}', /no access_token/],
+    [
+      'answers with a token that no header can hold',
+      200,
+      '{"access_token":"a\\nb","expires_in":1e300}',
+      /no access_token/,
+    ],
+    ['answers with a token without end', 200, `{"access_token":"${'x'.repeat(20_000)}"}`, /no access_token/],
   ])('a token server that %s is reason auth', async (_name, status, body, message) => {
     const { port } = await serveHttp((_request, response) => response.writeHead(status).end(body));
     const oauth2 = { token_url: `http://127.0.0.1:${port}/`, client_id: 'me', client_secret: 'x' };
@@ -226,6 +233,22 @@ describe('oauth2 client credentials', () => {
       error: expect.stringMatching(message),
     });
     expect(output.unknown).toBeUndefined();
+  });
+
+  test('a token that is said to be good for ever is kept for a day', async () => {
+    let fetched = 0;
+    const { port } = await serveHttp((request, response) => {
+      if (request.method === 'POST') fetched += 1;
+      response.end('{"access_token":"abc","expires_in":1e300}');
+    });
+    const oauth2 = { token_url: `http://127.0.0.1:${port}/`, client_id: 'me', client_secret: 'x' };
+    const spec = http.spec.parse({ url: `http://127.0.0.1:${port}/target`, auth: { oauth2 } });
+    const hours = [0, 23, 25];
+    for (const hour of hours) {
+      const clock = { now: () => Date.now() + hour * 3_600_000, monotonic: () => performance.now() };
+      expect(await probe(http, spec, { clock })).toMatchObject({ reason: 'ok' });
+    }
+    expect(fetched).toBe(2);
   });
 
   test.each<[string, string, RegExp, (socket: Socket) => void]>([
@@ -469,6 +492,8 @@ describe('proxy', () => {
 });
 
 describe('definition', () => {
+  const oauth2 = (client_id: string, client_secret: string) => ({ token_url: 'http://x/', client_id, client_secret });
+
   test.each([
     [{ url: 'ftp://x/' }, 'url', /not a URL that starts with http:/],
     [{ url: 'shop' }, 'url', /not a URL/],
@@ -477,6 +502,13 @@ describe('definition', () => {
     [{ url: 'http://x/', headers: { 'Content-Length': '1' } }, 'headers.Content-Length', /set by Brainstem/],
     [{ url: 'http://x/', auth: {} }, 'auth', /exactly one/],
     [{ url: 'http://x/', auth: { bearer: 'a', basic: { username: 'b' } } }, 'auth', /exactly one/],
+    [{ url: 'http://x/', auth: { bearer: 'a\nb' } }, 'auth.bearer', /cannot stand in a header/],
+    [{ url: 'http://x/', auth: { bearer: 'tök€n' } }, 'auth.bearer', /cannot stand in a header/],
+    [{ url: 'http://x/', auth: { oauth2: oauth2('\ud800', 'x') } }, 'auth.oauth2.client_id', /not text/],
+    [{ url: 'http://x/', auth: { oauth2: oauth2('x', '\ud800') } }, 'auth.oauth2.client_secret', /not text/],
+    [{ url: 'https://x/', tls: { server_name: 'a b' } }, 'tls.server_name', /not the name of a host/],
+    [{ url: 'https://x/', tls: { server_name: 'a\0b' } }, 'tls.server_name', /not the name of a host/],
+    [{ url: 'https://x/', tls: { server_name: 'x'.repeat(300) } }, 'tls.server_name', /not the name of a host/],
     [{ url: 'http://x/', tls: { cert: '-----BEGIN x' } }, 'tls', /belong together/],
     [{ url: 'http://x/', tls: { ca: 'ca.pem' } }, 'tls.ca', /neither PEM text nor an absolute path/],
     [{ url: 'http://x/', tls: { cert: '-----BEGIN x', key: '-----BEGIN x' } }, 'tls', /not usable/],
@@ -488,6 +520,13 @@ describe('definition', () => {
     expect(issues.map((issue) => issue.path.join('.'))).toContain(path);
     expect(issues.map((issue) => issue.message).join()).toMatch(message);
   });
+
+  test.each(['shop.example', 'shop.example.', 'bücher.example', '_sip.shop.example', '127.0.0.1', '::1'])(
+    'a server may be called %s',
+    (name) => {
+      expect(http.spec.safeParse({ url: 'https://x/', tls: { server_name: name } }).error).toBeUndefined();
+    },
+  );
 
   test('becomes JSON Schema with its defaults and its secrets marked', () => {
     const schema = z.toJSONSchema(http.spec, { io: 'input' }) as {

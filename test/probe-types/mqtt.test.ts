@@ -262,6 +262,16 @@ describe('definition', () => {
     expect(issue?.message).toMatch(message);
   });
 
+  test.each<readonly [string, (count: number) => Record<string, unknown>]>([
+    ['topic', (count) => ({ url: 'mqtt://h', topics: ['x'.repeat(count)] })],
+    ['topic of a round trip', (count) => ({ url: 'mqtt://h', round_trip: `${'x'.repeat(count - 2)}ü` })],
+    ['user', (count) => ({ url: `mqtt://${'u'.repeat(count)}@h` })],
+    ['password', (count) => ({ url: `mqtt://u:${'p'.repeat(count)}@h` })],
+  ])('a %s that no packet can hold is refused', (_name, specOf) => {
+    expect(mqtt.spec.safeParse(specOf(65_535)).error).toBeUndefined();
+    expect(mqtt.spec.safeParse(specOf(65_536)).error?.issues[0]?.message).toMatch(/longer than 65535 bytes/);
+  });
+
   test.each([
     ['mqtt://user:secret@Bus.example', 'mqtt://bus.example:1883'],
     ['mqtts://[::1]', 'mqtts://[::1]:8883'],

@@ -208,6 +208,27 @@ describe('what a grid says', () => {
     expect(asked.filter((key) => key.startsWith('DELETE'))).toEqual(['DELETE /session/late', 'DELETE /session/new']);
   });
 
+  test('of sessions with ids that are none is not heeded', async () => {
+    let capabilities = '';
+    const ids = ['\ud800', '../../status', 'a b', ''];
+    const { url, asked } = await pretend({
+      'GET /status': status(true, node('UP', null)),
+      'POST /graphql': { data: { grid: { sessionQueueSize: 0 } } },
+      'POST /graphql sessions': () => ({
+        data: { sessionsInfo: { sessions: ids.map((id) => ({ id, capabilities })) } },
+      }),
+      'POST /session'(body: string) {
+        capabilities = JSON.stringify(JSON.parse(body).capabilities.alwaysMatch);
+        return { value: { sessionId: 'new' } };
+      },
+      'DELETE /session/new': {},
+    });
+    const spec = specOf({ url, session: true });
+    expect(await probe(seleniumGrid, spec)).toMatchObject({ reason: 'ok' });
+    expect(await probe(seleniumGrid, spec)).toMatchObject({ reason: 'ok' });
+    expect(asked.filter((key) => key.startsWith('DELETE'))).toEqual(['DELETE /session/new', 'DELETE /session/new']);
+  });
+
   test.each<[string, unknown, string, RegExp]>([
     ['an id that is none', { value: { sessionId: '../../status' } }, 'protocol', /not as WebDriver/],
     [

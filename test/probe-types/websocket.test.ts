@@ -22,6 +22,7 @@ import { frame, serveFrames, serveWebsocket, switching } from '../estate/websock
 const TEXT = 1;
 const CLOSE = 8;
 const PING = 9;
+const PONG = 10;
 
 const ask = (spec: Record<string, unknown>, options: RunOptions = {}) =>
   probe(websocket, websocket.spec.parse(spec) as never, options);
@@ -266,6 +267,7 @@ describe('messages that are not what was expected', () => {
     ],
     ['messages beyond the cap', (socket) => flood(socket, big), 'body', /larger than 1 MiB/],
     ['a flood of messages', (socket) => flood(socket, many(frame(TEXT, 'tick'))), 'protocol', /more than 100 messages/],
+    ['a flood of pongs', (socket) => flood(socket, many(frame(PONG))), 'protocol', /pongs/],
     ['a flood of pings', (socket) => flood(socket, many(frame(PING))), 'protocol', /pings|closed before/],
     [
       'fragments without end',
