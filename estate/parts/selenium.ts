@@ -29,7 +29,7 @@ async function start({ engine, folder: home }: Ground): Promise<Selenium> {
   });
   return {
     server,
-    environment: given({ SELENIUM_CONTAINER: server.container, SELENIUM_URL: url, BROWSER_GRID: url }),
+    environment: given({ SELENIUM_CONTAINER: server.container, SELENIUM_URL: url, BROWSER_GRID_URL: url }),
     stop: () => server.stop(),
   };
 }
