@@ -188,6 +188,36 @@ const CONVERSATIONS: Record<string, Conversation> = {
       return ['', `HTTP/1.1 200 OK\r\n\r\n<methodResponse><params><param>${value}</param></params></methodResponse>`];
     },
   },
+  'selenium-grid that opens no session': {
+    type: of(seleniumGrid),
+    http: true,
+    spec: (port) => ({ ...at('http')(port), session: true }),
+    says: (say) => [
+      '',
+      json({ value: { ready: true, nodes: [] } }),
+      ...[json({}), json({})],
+      json({ value: { error: say('timeout'), message: say('x') } }, 500),
+    ],
+    reason: 'timeout',
+  },
+  'supervisor that refuses': {
+    type: of(supervisor),
+    http: true,
+    spec: (port) => ({ url: `http://127.0.0.1:${port}/RPC2`, program: 'web' }),
+    says: (say) => {
+      const struct = (name: string, value: string) =>
+        `<struct><member><name>${name}</name><value>${value}</value></member></struct>`;
+      const fault = struct('faultString', struct(say('x'), say('y')));
+      return ['', `HTTP/1.1 200 OK\r\n\r\n<methodResponse><fault><value>${fault}</value></fault></methodResponse>`];
+    },
+    reason: 'any',
+  },
+  'credential of github, with scopes': {
+    type: of(credential),
+    http: true,
+    spec: (port) => ({ ...at('http')(port), provider: 'github', token: 'token', scopes: ['write:org'] }),
+    says: (say) => ['', json({ login: say('me') }, 200, `X-OAuth-Scopes: ${say('admin')}:${say('org')}`)],
+  },
   websocket: {
     type: of(websocket),
     spec: (port) => ({ ...at('ws')(port), subprotocol: 'chat', exchanges: [{ send: 'x', expect: '^hello' }] }),
