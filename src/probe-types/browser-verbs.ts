@@ -74,11 +74,16 @@ export async function open(visit: Visit, address: string): Promise<void> {
   }
 }
 
+/** A selector with its values, which stay within the quotes that they stand in. */
+function filled(selector: string, memory: Memory): string {
+  return memory.fill(selector, (value) => value.replaceAll(/["'\\]/g, (character) => `\\${character}`));
+}
+
 const click: Verb<Visit, typeof clickOption> = {
   name: 'click',
   option: clickOption,
-  async run(written, { page, patience }) {
-    await wanted(`clicking ${written}`, page.locator(written).click({ timeout: patience() }));
+  async run(written, { page, patience }, memory) {
+    await wanted(`clicking ${written}`, page.locator(filled(written, memory)).click({ timeout: patience() }));
   },
 };
 
@@ -86,8 +91,9 @@ const fill: Verb<Visit, typeof fillOption> = {
   name: 'fill',
   option: fillOption,
   async run({ field, text }, { page, patience, typed }, memory) {
-    typed.add(field);
-    await wanted(`typing into ${field}`, page.locator(field).fill(memory.fill(text), { timeout: patience() }));
+    const place = filled(field, memory);
+    typed.add(place);
+    await wanted(`typing into ${field}`, page.locator(place).fill(memory.fill(text), { timeout: patience() }));
   },
 };
 
@@ -102,7 +108,7 @@ const expect: Verb<Visit, typeof expectOption> = {
       await wanted(shown(JSON.stringify(option.text)), text.waitFor({ timeout: patience() }), true);
     }
     if (option.selector !== undefined) {
-      const element = page.locator(option.selector).filter({ visible: true }).first();
+      const element = page.locator(filled(option.selector, memory)).filter({ visible: true }).first();
       await wanted(shown(option.selector), element.waitFor({ timeout: patience() }), true);
     }
     if (option.title !== undefined) await titled(visit, option.title, memory);
@@ -118,8 +124,11 @@ const LOOK_AGAIN_MS = 50;
 
 async function titled({ page, patience }: Visit, written: string, memory: Memory): Promise<void> {
   const part = memory.fill(written);
-  for (let leftMs = patience(); leftMs > 0; leftMs -= LOOK_AGAIN_MS) {
-    if ((await wanted('reading the title', page.title())).includes(part)) return;
+  const deadline = performance.now() + patience();
+  for (let leftMs = patience(); leftMs > 0; leftMs = deadline - performance.now()) {
+    // A page that is busy with itself does not answer.
+    const title = await Promise.race([wanted('reading the title', page.title()), sleep(leftMs, '')]);
+    if (title.includes(part)) return;
     await sleep(LOOK_AGAIN_MS);
   }
   throw new ProbeFailure('body', `the title does not hold ${JSON.stringify(written)}`);

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { codeOf, messageOf } from '../errors.ts';
 import type { Fields } from '../model.ts';
+import { decodePercents } from '../shared/server-url.ts';
 import { systemClock } from '../shared/system-clock.ts';
 import { failureOf } from './browser-failure.ts';
 import { type BrowserLine, type BrowserPlace, type BrowserRequest, STARTING } from './browser-protocol.ts';
@@ -23,6 +24,7 @@ const ALIVE_MS = 500;
 const CLOSE_MS = 1_000;
 
 const MAX_TEXT = 64 * 2 ** 10;
+const MAX_TITLE = 1_000;
 const MAX_CONSOLE = 10;
 const MAX_CONSOLE_TEXT = 300;
 
@@ -83,7 +85,7 @@ function notStarted(error: unknown, browser: BrowserPlace): BrowserLine {
 /** A user and password in the address go to its origin alone, and into no address that is shown. */
 function contextOptions({ url, insecure }: BrowserRequest) {
   const { username, password, origin } = new URL(url);
-  const decoded = { username: decodeURIComponent(username), password: decodeURIComponent(password), origin };
+  const decoded = { username: decodePercents(username), password: decodePercents(password), origin };
   return {
     ...{ ignoreHTTPSErrors: insecure, acceptDownloads: false, viewport: { width: 1_280, height: 800 } },
     ...(username !== '' && { httpCredentials: decoded }),
@@ -172,13 +174,22 @@ async function look({ page, status }: Visit, console: Console, memory: Memory): 
   const ask = <T>(answer: Promise<T>) => Promise.race([answer.catch(() => undefined), later(LOOK_MS)]);
   const [title, shown, largest] = await Promise.all([
     ask(page.title()),
-    ask(page.evaluate<string>(TEXT)),
-    ask(page.evaluate<number | null>(LARGEST_PAINT)),
+    ask(page.evaluate<unknown>(TEXT)),
+    ask(page.evaluate<unknown>(LARGEST_PAINT)),
   ]);
+  // What a page says of itself may be of any kind and size.
   return {
-    ...{ status, title, text: shown, final_url: printable(page.url()) },
-    ...{ console_errors: console.count, console: console.texts.map(memory.hide), lcp_ms: largest ?? undefined },
+    ...{ status, title: textOf(title, MAX_TITLE), text: textOf(shown, MAX_TEXT), final_url: printable(page.url()) },
+    ...{
+      console_errors: console.count,
+      console: console.texts.map(memory.hide),
+      lcp_ms: Number.isFinite(largest) ? largest : undefined,
+    },
   };
+}
+
+function textOf(told: unknown, most: number): string | undefined {
+  return typeof told === 'string' ? told.slice(0, most) : undefined;
 }
 
 /** Without query and fragment; what is no web page yet has no address. */

@@ -14,6 +14,7 @@ import { blameGrid, type Grid, gridOf, visitOnGrid } from './browser-grid.ts';
 import { type BrowserPlace, type BrowserRequest, lastLine, STARTING } from './browser-protocol.ts';
 import { keepScreenshots } from './browser-screenshots.ts';
 import { type BrowserSpec, browserSpec } from './browser-spec.ts';
+import { ownTrouble } from './failure.ts';
 import { createAccessSource } from './http-access.ts';
 import { printable } from './http-request.ts';
 import { oncePerSpec } from './once-per-spec.ts';
@@ -35,6 +36,8 @@ const fields: FieldDeclarations = {
 };
 
 const PROGRAMS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** Whoever waited longer for another browser, and was then too slow, says nothing about its page. Share of the timeout. */
+const MOST_WAITED = 0.1;
 /** Everything that was started is gone this long after the deadline. */
 const GRACE_MS = 100;
 /** The answer holds up to 64 KiB of text, escaped. */
@@ -55,11 +58,7 @@ export function createBrowserProbeType(): ProbeType<typeof browserSpec> {
   async function inTurn<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const before = last;
     const mine = Promise.race([before, aborted(signal)]).then(() => {
-      if (signal.aborted)
-        throw new RetryableError(
-          'out_of_resources',
-          'one browser works at a time, and another one did until the deadline',
-        );
+      if (signal.aborted) throw heldUp();
       return work();
     });
     // The next one waits for both: who gave up waiting does not let it pass who still works.
@@ -95,16 +94,25 @@ export function createBrowserProbeType(): ProbeType<typeof browserSpec> {
     remote: ({ url }) => new URL(url).hostname,
     async run(spec, input, context) {
       const { clock, signal, timeoutMs } = context;
-      const deadline = clock.monotonic() + timeoutMs;
+      const began = clock.monotonic();
       const { grid } = gridFor(spec);
-      return await inTurn(signal, async () => {
-        const rest = { ...context, timeoutMs: deadline - clock.monotonic() };
+      let waitedMs = 0;
+      const output = await inTurn(signal, async () => {
+        waitedMs = clock.monotonic() - began;
+        const rest = { ...context, timeoutMs: timeoutMs - waitedMs };
         if (!grid) return await visitHere(spec, input, rest);
         const name = `brainstem-${identity}-${input.probe.replaceAll(/[^\w.-]/g, '-')}`;
         return await visitOnGrid(grid, name, rest, (browser, within) => visit(browser, spec, input, within));
       });
+      // The page had less time than its definition gives it.
+      if (output.reason === 'timeout' && waitedMs > timeoutMs * MOST_WAITED) throw heldUp();
+      return output;
     },
   };
+}
+
+function heldUp(): RetryableError {
+  return new RetryableError('out_of_resources', 'one browser works at a time, and another one did until the deadline');
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -126,7 +134,9 @@ async function visit(
 ): Promise<ProbeOutput> {
   const startedAt = context.clock.monotonic();
   // Of the run alone: profile, caches and pictures go with it, also when it is killed.
-  const folder = await mkdtemp(join(tmpdir(), 'brainstem-browser-'));
+  const folder = await mkdtemp(join(tmpdir(), 'brainstem-browser-')).catch((error: unknown) => {
+    throw ownTrouble(error) ?? error;
+  });
   try {
     const request = requestOf(spec, browser, folder, context.timeoutMs);
     const blame = spec.grid === undefined ? blameUs : blameGrid;

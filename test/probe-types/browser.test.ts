@@ -164,7 +164,7 @@ describe('steps', () => {
   const login = [
     { fill: { field: '#user', text: 'ana' } },
     { fill: { field: '#pass', text: '{{password}}' } },
-    { click: 'text=Sign in' },
+    { click: 'text="{{button}}"' },
   ];
 
   test('log in, go on, and look', async () => {
@@ -178,7 +178,7 @@ describe('steps', () => {
       { expect: { url: 'page=2' } },
       { screenshot: 'orders' },
     ];
-    const output = await visit({ url: `${url}/login`, secrets: { password: PASSWORD }, steps });
+    const output = await visit({ url: `${url}/login`, secrets: { password: PASSWORD, button: 'Sign in' }, steps });
     expect(output.error).toBeUndefined();
     expect(output).toMatchObject({
       reason: 'ok',
@@ -194,7 +194,7 @@ describe('steps', () => {
     const steps = [...login, { name: 'greeting', expect: { text: 'Hello {{password}}' } }];
     const output = await visit({
       url: `${url}/login`,
-      secrets: { password: `not-${PASSWORD}` },
+      secrets: { password: `not-${PASSWORD}`, button: 'Sign in' },
       steps,
       patience: '5s',
     });
@@ -204,6 +204,15 @@ describe('steps', () => {
       fields: { title: 'No', screenshot: expect.stringContaining('failed') },
     });
     expect(JSON.stringify(output)).not.toContain(PASSWORD);
+  });
+
+  test('a page that says too much of itself hides nothing by it', async () => {
+    const lies = `Object.defineProperty(HTMLElement.prototype, 'innerText', { get: () => ({ slice: () => 7 }) })`;
+    const url = await serve(page(`<p>one</p><script>${lies}</script>`, 'T'.repeat(2 * 2 ** 20)));
+    const steps = [{ expect: { title: 'Elsewhere' } }];
+    const output = await visit({ url, steps, patience: '2s', screenshot_on_failure: false });
+    expect(output).toMatchObject({ reason: 'body', fields: { title: 'T'.repeat(1_000) } });
+    expect(output.fields['text']).toBeUndefined();
   });
 
   test.each<[string, Record<string, unknown>, string, RegExp]>([
@@ -308,9 +317,13 @@ describe('our own trouble', () => {
     const first = visit({ url: slow }, { timeoutMs: 8_000, type, launch: true });
     await sleep(200);
     const hasty = visit({ url: slow }, { timeoutMs: 500, type });
+    const late = visit({ url: slow }, { timeoutMs: 12_000, type, launch: true });
     const patient = visit({ url: await serve(page('after')) }, { timeoutMs: 60_000, type, launch: true });
+    // This one gets its turn, but with too little time left for a page that is slow.
+    const tooLate = expect(late).rejects.toMatchObject({ code: 'out_of_resources' });
     await expect(hasty).rejects.toMatchObject({ code: 'out_of_resources' });
     expect((await first).reason).toBe('timeout');
+    await tooLate;
     const output = await patient;
     expect(output).toMatchObject({ reason: 'ok', fields: { text: 'after' } });
     // Waiting for the turn is not the page's slowness.
@@ -370,6 +383,16 @@ test('pictures are few, the newest ones', async () => {
     await keepScreenshots(folder, `p_${probe}`, [{ name: 'x', file }], 10 ** 9 + probe);
   expect(await readdir(folder)).toHaveLength(100);
   expect(await keepScreenshots(folder, 'shop', [], 0)).toBeUndefined();
+});
+
+test('a picture stays in its folder, whatever its probe is called', async () => {
+  const folder = join(data, 'strange');
+  const file = join(data, 'one.png');
+  await writeFile(file, 'picture');
+  for (const probe of ['shop[https://a.example/login]', 'shop[../../../out]', 'shop[https://b.example/login]']) {
+    for (let run = 0; run < 7; run += 1) await keepScreenshots(folder, probe, [{ name: 'x', file }], run);
+  }
+  expect(await readdir(folder)).toHaveLength(15);
 });
 
 test('runs leave neither processes nor descriptors nor folders behind', async () => {
