@@ -47,6 +47,13 @@ export function registerItems(entry: Tree, instances: readonly Instance[], { nam
   for (const item of items) names.probes.set(itemName(family, item), name.location);
 }
 
+/** How many probes an entry stands for, at a glance: before any of them is made. */
+export function itemCount(entry: Tree): number {
+  const list = entry.children.get('each');
+  if (list?.kind === 'list') return Math.min(list.children.size, MAX_ITEMS);
+  return Math.min(String(list?.value ?? '').split(',').length, MAX_ITEMS);
+}
+
 function itemsOf(list: Tree, problems: Problems): readonly string[] {
   const written = isBlank(list) ? [] : partsOf(list);
   if (written === undefined) {

@@ -10,7 +10,6 @@ import { createLookup, type Environment, readEnvironment } from './environment.t
 import { type HomeFiles, listHome, readText } from './files.ts';
 import { MANIFEST, readManifest } from './manifest.ts';
 import { loadModules, NO_MODULES } from './modules.ts';
-import type { ReadProbe } from './probe-parts.ts';
 import { readProbes } from './probes.ts';
 import { Problems } from './problems.ts';
 import type { Modules, Reading } from './reading.ts';
@@ -25,7 +24,6 @@ import type { Tree } from './tree.ts';
 import { doubts, refusedModules } from './warnings.ts';
 import { parseYaml } from './yaml.ts';
 
-const MAX_PROBES = 10_000;
 const BRAINSTEM = 'brainstem.yml';
 
 export interface LoadOptions {
@@ -72,7 +70,8 @@ function withoutSecrets(problems: readonly Problem[], secrets: readonly string[]
 
 function newReading(registries: Registries, problems: Problems, modules = NO_MODULES): Reading {
   const names = { probes: new Map(), remediations: new Map(), notifiers: new Map() };
-  return { registries, problems, secrets: new Secrets(), modules, manifest: 'none', names, families: new Map() };
+  const counted = { tally: { probes: 0, values: 0 }, families: new Map() };
+  return { registries, problems, secrets: new Secrets(), modules, manifest: 'none', names, ...counted };
 }
 
 async function checkHome(home: string, problems: Problems): Promise<void> {
@@ -142,7 +141,6 @@ function readDefinitions(
 ): Definitions {
   const existing = (paths: readonly string[]) => paths.flatMap((path) => trees.get(path) ?? []);
   const probes = existing([...files.probes, ...files.modules]).flatMap((tree) => readProbes(tree, defaults, reading));
-  checkCount(probes, reading.problems);
   return {
     probes,
     remediations: existing(files.remediations).flatMap((tree) => readRemediations(tree, reading)),
@@ -151,11 +149,6 @@ function readDefinitions(
     vantage: settings.healing.vantage,
     brainstem: trees.get(BRAINSTEM),
   };
-}
-
-function checkCount(probes: readonly ReadProbe[], problems: Problems): void {
-  const excess = probes[MAX_PROBES]?.probe.location;
-  if (excess) problems.add(excess, `there are ${probes.length} probes; at most ${MAX_PROBES} are allowed`);
 }
 
 function compose(

@@ -1,6 +1,6 @@
 /** A file under `probes/` to probes. */
 import { checkKeys } from './check.ts';
-import { instancesOf, itemName, registerItems } from './each.ts';
+import { instancesOf, itemCount, itemName, registerItems } from './each.ts';
 import { probeDefaultsSchema, probeSchema } from './file-schemas.ts';
 import { manifestOf } from './manifest.ts';
 import { checkMarks } from './marks.ts';
@@ -12,6 +12,9 @@ import { type Reading, readEntries, registerName } from './reading.ts';
 import { checkSchedule, type Level } from './schedule.ts';
 import { filterKeys, isEmpty, type Tree } from './tree.ts';
 
+const MAX_PROBES = 10_000;
+/** In all that `each` makes. */
+const MAX_VALUES = 500_000;
 const PROBE_KEYS = Object.keys(probeSchema.shape);
 
 export function readProbes(file: Tree, defaults: Defaults, reading: Reading): readonly ReadProbe[] {
@@ -23,11 +26,33 @@ export function readProbes(file: Tree, defaults: Defaults, reading: Reading): re
 /** One probe, or one for each of its items. */
 function readEntry(entry: Tree, file: Level, defaults: Defaults, reading: Reading): readonly ReadProbe[] {
   registerName(entry, 'probe', reading.names.probes, reading.problems);
+  if (!fits(entry, reading)) return [];
   const instances = instancesOf(entry, reading.problems);
   registerItems(entry, instances, reading);
   return instances
     .map(({ tree, item }) => readProbe(tree, item, file, defaults, reading))
     .filter((probe) => probe !== undefined);
+}
+
+/** The first entry that does not is a problem; what comes after it is passed over. */
+function fits(entry: Tree, { tally, problems }: Reading): boolean {
+  if (tally.probes > MAX_PROBES || tally.values > MAX_VALUES) return false;
+  const count = itemCount(entry);
+  tally.probes += count;
+  tally.values += (count - 1) * sizeOf(entry);
+  const { location } = entry;
+  if (tally.probes > MAX_PROBES) problems.add(location, `with this one there are more than ${MAX_PROBES} probes`);
+  else if (tally.values > MAX_VALUES)
+    problems.add(location, `what "each" makes of this comes to more than ${MAX_VALUES} values`);
+  else return true;
+  return false;
+}
+
+/** Without its items. */
+function sizeOf(tree: Tree): number {
+  let size = 1;
+  for (const [key, child] of tree.children) if (key !== 'each') size += sizeOf(child);
+  return size;
 }
 
 function readDefaults(file: Tree, { problems }: Reading): Level {

@@ -1,24 +1,32 @@
 /** The list that every step of loading adds to, so that a person sees all errors at once. */
 import type { Problem, SourceLocation } from '../model.ts';
 
+/** A broken file can hold a problem in every line, and all are shown and sent wherever its state is. */
+const MOST_LISTED = 100;
+
 export class Problems {
-  readonly #list: Problem[] = [];
+  /** By place and message: what was said twice about one place is said once. */
+  readonly #listed = new Map<string, Problem>();
+  #unlisted: SourceLocation | undefined;
+  #count = 0;
 
   add(location: SourceLocation, message: string): void {
-    this.#list.push({ location, message });
+    this.#count += 1;
+    const key = JSON.stringify([location.file, location.line, location.column, message]);
+    if (this.#listed.size < MOST_LISTED) this.#listed.set(key, { location, message });
+    else if (!this.#listed.has(key)) this.#unlisted ??= location;
   }
 
   get count(): number {
-    return this.#list.length;
+    return this.#count;
   }
 
-  /** Sorted by file, line and column; what was said twice about one place is said once. */
+  /** Sorted by file, line and column; the last one may say that there are more. */
   sorted(): readonly Problem[] {
-    const seen = new Set<string>();
-    return this.#list.toSorted(byPlace).filter(({ location, message }) => {
-      const key = JSON.stringify([location.file, location.line, location.column, message]);
-      return !seen.has(key) && seen.add(key);
-    });
+    const sorted = [...this.#listed.values()].toSorted(byPlace);
+    if (this.#unlisted === undefined) return sorted;
+    const message = `from here on, what is wrong is not listed: there is more than ${MOST_LISTED}`;
+    return [...sorted, { location: this.#unlisted, message }];
   }
 }
 

@@ -15,6 +15,8 @@ export interface Reading {
   readonly manifest: readonly ExpectedVariable[] | 'none' | 'broken';
   /** Every name that was written, also of entries that are invalid otherwise: a reference to one is no second error. */
   readonly names: { readonly probes: Names; readonly remediations: Names; readonly notifiers: Names };
+  /** What all probes come to, counted before they are made: a few aliases can ask for millions. */
+  readonly tally: { probes: number; values: number };
   /** Filled as probes are read. */
   readonly families: Map<string, readonly string[]>;
 }

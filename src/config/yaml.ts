@@ -46,32 +46,68 @@ function locator(file: string, lines: LineCounter): Locate {
   };
 }
 
+interface Tokens {
+  readonly tokens: readonly Token[];
+  /** Where a second document begins, which is not read. */
+  readonly second?: number;
+}
+
 /** Tokens, or the offset at which they nest too deep: composing recurses, so depth must be known before. */
-function tokenize(text: string, lines: LineCounter): Token[] | number {
+function tokenize(text: string, lines: LineCounter): Tokens | number {
   const parser = new Parser(lines.addNewLine);
   const tokens: Token[] = [];
+  let hasDocument = false;
   lines.addNewLine(0);
   for (const lexeme of new Lexer().lex(text)) {
-    tokens.push(...parser.next(lexeme));
+    for (const token of parser.next(lexeme)) {
+      tokens.push(token);
+      hasDocument ||= token.type === 'document';
+    }
+    const [open] = parser.stack;
+    if (hasDocument && open?.type === 'document') return { tokens, second: open.offset };
     if (parser.stack.length > MAX_DEPTH + 2) return parser.offset;
   }
   tokens.push(...parser.end());
-  return tokens;
+  return { tokens };
 }
 
-function compose(tokens: readonly Token[], locate: Locate, problems: Problems): Document.Parsed | undefined {
+function compose({ tokens, second }: Tokens, locate: Locate, problems: Problems): Document.Parsed | undefined {
   const composer = new Composer({ schema: 'core', uniqueKeys: false, prettyErrors: false, resolveKnownTags: false });
-  const [document, second] = [...composer.compose(tokens)];
+  endAtFirstError(composer);
+  const document = composed(composer, tokens);
   const fault = document?.errors[0] ?? document?.warnings[0] ?? composer.streamInfo().errors[0];
   if (fault !== undefined) {
     problems.add(locate(fault.pos[0]), yamlMessage(fault.code, fault.message));
     return undefined;
   }
   if (second !== undefined) {
-    problems.add(locate(second.range[0]), 'a second YAML document begins here; a file holds one, so remove this "---"');
+    problems.add(locate(second), 'a second YAML document begins here; a file holds one, so remove this "---"');
     return undefined;
   }
   return document;
+}
+
+/** undefined: there is none, or the composer has stopped at an error. */
+function composed(composer: Composer, tokens: readonly Token[]): Document.Parsed | undefined {
+  try {
+    const [document] = composer.compose(tokens);
+    return document;
+  } catch (error) {
+    if (error instanceof Exhausted) return undefined;
+    throw error;
+  }
+}
+
+/** It would go on, and a file can hold a million errors, of which the first one is told. */
+function endAtFirstError(composer: Composer): void {
+  // The library keeps its handler private; under another name it would be slow again, and no worse.
+  const { onError } = composer as unknown as { onError?: (...error: unknown[]) => void };
+  Object.assign(composer, {
+    onError(...error: unknown[]) {
+      onError?.(...error);
+      if (composer.streamInfo().errors.length > 0) throw new Exhausted('an error');
+    },
+  });
 }
 
 function yamlMessage(code: string, message: string): string {

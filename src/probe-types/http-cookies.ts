@@ -30,8 +30,11 @@ interface Cookie {
 const MAX_COOKIES = 50;
 const MAX_COOKIE_CHARS = 4 * 2 ** 10;
 
-/** @param conceal told the value of each cookie. */
-export function createCookieJar(conceal: (value: string) => void): CookieJar {
+/**
+ * @param home the host of the probe's URL: cookies of a domain are those of its site.
+ * @param conceal told the value of each cookie.
+ */
+export function createCookieJar(home: string, conceal: (value: string) => void): CookieJar {
   let cookies: readonly Cookie[] = [];
   return {
     cookiesFor(place) {
@@ -42,7 +45,7 @@ export function createCookieJar(conceal: (value: string) => void): CookieJar {
     },
     store(place, headers, now) {
       for (const header of headers.slice(0, MAX_COOKIES)) {
-        const set = parseCookie(header, place, now);
+        const set = parseCookie(header, place, now, home.toLowerCase());
         if (!set) continue;
         cookies = set.hasEnded ? without(cookies, set.cookie) : withCookie(cookies, set.cookie);
         conceal(set.cookie.value);
@@ -79,6 +82,7 @@ function parseCookie(
   header: string,
   place: Place,
   now: number,
+  home: string,
 ): { readonly cookie: Cookie; readonly hasEnded: boolean } | undefined {
   const [pair = '', ...written] = header.slice(0, 2 * MAX_COOKIE_CHARS).split(';');
   const [name, value] = cut(pair);
@@ -86,9 +90,10 @@ function parseCookie(
   const attributes = new Map(written.map(cut).map(([key, text]) => [key.toLowerCase(), text]));
   const host = place.host.toLowerCase();
   const domain = (attributes.get('domain') ?? '').replace(/^\./, '').toLowerCase();
-  const isHostOnly = domain === '' || domain === host;
+  const isOwn = domain === '' || domain === host;
   // One for all of a top-level domain is no cookie of this place.
-  if (!isHostOnly && !(isBelow(host, domain) && domain.includes('.'))) return undefined;
+  if (!isOwn && !(isBelow(host, domain) && domain.includes('.'))) return undefined;
+  const isHostOnly = isOwn || !isOfSite(domain, home);
   const path = attributes.get('path') ?? '';
   const cookie: Cookie = {
     name,
@@ -106,6 +111,14 @@ function hasEnded(attributes: ReadonlyMap<string, string>, now: number): boolean
   if (maxAge !== undefined && /^-?\d+$/.test(maxAge)) return Number(maxAge) <= 0;
   return Date.parse(attributes.get('expires') ?? '') <= now;
 }
+
+/** At or below the home's host, or above it and no public suffix, as far as that can be told without a list of them. */
+function isOfSite(domain: string, home: string): boolean {
+  return domain === home || isBelow(domain, home) || (isBelow(home, domain) && !SUFFIX.test(domain));
+}
+
+/** Such as `co.uk` and `com.au`: a short word below a country. */
+const SUFFIX = /^[^.]{1,3}\.[a-z]{2}$/;
 
 function isBelow(host: string, domain: string): boolean {
   return isIP(host) === 0 && host.endsWith(`.${domain}`);

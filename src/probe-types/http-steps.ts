@@ -59,7 +59,7 @@ const request: Verb<Visitor, typeof requestGrammar.option> = {
 export async function follow(plan: Plan, journey: Journey, means: Means): Promise<void> {
   const { spec } = plan;
   const memory = createMemory(spec.secrets);
-  const visitor = { ...means, plan, journey, jar: createCookieJar(memory.conceal) };
+  const visitor = { ...means, plan, journey, jar: createCookieJar(plan.hop.host, memory.conceal) };
   try {
     await runSteps(spec.steps ?? [], [request], visitor, {
       clock: means.clock,

@@ -8,6 +8,11 @@ import { homeWith, load, problems, problemsOf, writeInto } from './homes.ts';
 const WEB = 'probes:\n  - name: web\n    http: { url: "http://127.0.0.1:8080/" }\n';
 const refused = (content: string | Buffer) => problems({ 'probes/a.yaml': content });
 
+async function timed(content: string) {
+  const startedAt = performance.now();
+  return { lines: await refused(content), tookMs: performance.now() - startedAt };
+}
+
 describe('a bomb is refused at once', () => {
   test('of aliases to aliases (billion laughs)', async () => {
     const levels = Array.from({ length: 9 }, (_, level) => {
@@ -53,7 +58,53 @@ describe('a bomb is refused at once', () => {
     const file = (part: number) =>
       `probes:\n${Array.from({ length: 2_001 }, (_, index) => `- {name: p${part}-${index}, tcp: {host: h, port: 1}}\n`).join('')}`;
     const files = Object.fromEntries(Array.from({ length: 5 }, (_, part) => [`probes/${part}.yaml`, file(part)]));
-    expect(await problems(files)).toEqual(['probes/4.yaml:1998:3: there are 10005 probes; at most 10000 are allowed']);
+    expect(await problems(files)).toEqual(['probes/4.yaml:1998:3: with this one there are more than 10000 probes']);
+  });
+
+  const numbers = Array.from({ length: 1_000 }, (_, index) => index).join(',');
+  const entries = (count: number, rest: (index: number) => string) =>
+    `probes:\n${Array.from({ length: count }, (_, index) => `- { name: p${index}, ${rest(index)} }\n`).join('')}`;
+
+  test.each([
+    ['a list', `[${numbers}]`],
+    ['the default of a variable', `"\${NUMBERS:-${numbers}}"`],
+  ])('of probes, by few aliases to the items of %s', async (_, list) => {
+    const text = entries(95, (index) => `exec: { argv: ["{{item}}"] }, each: ${index === 0 ? `&e ${list}` : '*e'}`);
+    const { lines, tookMs } = await timed(text);
+    expect(lines).toEqual(['probes/a.yaml:12:3: with this one there are more than 10000 probes']);
+    expect(tookMs).toBeLessThan(15_000);
+  });
+
+  test('of values, in every probe of "each"', async () => {
+    const words = `[${Array(5_000).fill('"{{item}}"').join(',')}]`;
+    const list = (index: number) => (index === 0 ? `&a ${words}` : '*a');
+    const { lines, tookMs } = await timed(entries(5, (index) => `exec: { argv: ${list(index)} }, each: [${numbers}]`));
+    expect(lines).toEqual(['probes/a.yaml:2:3: what "each" makes of this comes to more than 500000 values']);
+    expect(tookMs).toBeLessThan(5_000);
+  });
+
+  test('of documents', async () => {
+    const { lines, tookMs } = await timed('---\n'.repeat(200_000));
+    expect(lines).toEqual([expect.stringMatching(/^probes\/a.yaml:2:1: a second YAML document begins here/)]);
+    expect(tookMs).toBeLessThan(500);
+  });
+
+  test('of mistakes: it ends at the first', async () => {
+    const { lines, tookMs } = await timed(`[${','.repeat(1_000_000)}]`);
+    expect(lines).toEqual(['probes/a.yaml:1:3: not valid YAML: unexpected , in flow sequence']);
+    expect(tookMs).toBeLessThan(10_000);
+  });
+
+  test('of problems: a hundred are listed', async () => {
+    const { lines } = await timed(': \n'.repeat(50_000));
+    expect(lines).toHaveLength(101);
+    expect(lines[99]).toMatch(/:10\d:\d: the key "null" stands twice; first at 1:1$/);
+    expect(lines[100]).toMatch(/:10\d:\d: from here on, what is wrong is not listed: there is more than 100$/);
+  });
+
+  test('of problems: what is said a hundred times of one place is one', async () => {
+    const text = entries(1, () => `exec: { argv: ["{{item}}"], colour: 1 }, each: [${numbers}]`);
+    expect((await timed(`${text}- { name: q, colour: 1 }\n`)).lines).toHaveLength(3);
   });
 });
 
