@@ -24,6 +24,8 @@ export type BrowserPlace =
 
 /** What is being done until there is a page. */
 export const STARTING = 'starting the browser';
+/** What is being done until it is known whether the browser or the page has failed. */
+export const ASKING = 'asking the browser whether it is there';
 
 export interface Screenshot {
   readonly name: string;

@@ -9,7 +9,7 @@ import type { Fields } from '../model.ts';
 import { decodePercents } from '../shared/server-url.ts';
 import { systemClock } from '../shared/system-clock.ts';
 import { failureOf } from './browser-failure.ts';
-import { type BrowserLine, type BrowserPlace, type BrowserRequest, STARTING } from './browser-protocol.ts';
+import { ASKING, type BrowserLine, type BrowserPlace, type BrowserRequest, STARTING } from './browser-protocol.ts';
 import { browserVerbs, open, photograph, type Visit } from './browser-verbs.ts';
 import { ProbeFailure } from './failure.ts';
 import { createMemory, type Memory } from './step-memory.ts';
@@ -20,7 +20,7 @@ const LAST_WORDS_MS = 1_500;
 /** What the page may take to tell about itself. */
 const LOOK_MS = 1_000;
 /** What the browser may take to say that it is there: no page keeps it from that. */
-const ALIVE_MS = 500;
+const ALIVE_MS = 1_000;
 const CLOSE_MS = 1_000;
 
 const MAX_TEXT = 64 * 2 ** 10;
@@ -42,7 +42,8 @@ function say(line: BrowserLine): void {
 
 async function main(): Promise<void> {
   const request = JSON.parse(await text(process.stdin)) as BrowserRequest;
-  const deadline = performance.now() + request.timeoutMs - Math.min(LAST_WORDS_MS, request.timeoutMs / 3);
+  // By the clock of this process, which began when it was started.
+  const deadline = request.timeoutMs - Math.min(LAST_WORDS_MS, request.timeoutMs / 3);
   const remaining = () => Math.max(1, Math.round(deadline - performance.now()));
   say({ kind: 'at', what: STARTING });
   let browser: Browser | undefined;
@@ -118,7 +119,9 @@ async function browserAway(browser: Browser | null, during: string): Promise<Bro
     await session?.send('Browser.getVersion');
     return 'there' as const;
   };
+  say({ kind: 'at', what: ASKING });
   const answer = await Promise.race([asked().catch(() => 'ended' as const), later(ALIVE_MS)]);
+  say({ kind: 'at', what: during });
   if (answer === 'there') return undefined;
   return answer === 'ended'
     ? { kind: 'away', reason: 'unhealthy', error: `the browser ended: ${during}` }

@@ -11,7 +11,7 @@ import { childEnvironment } from '../shared/child-environment.ts';
 import { type ChildResult, runChild } from '../shared/child-process.ts';
 import { findExecutable } from '../shared/executable.ts';
 import { blameGrid, type Grid, gridOf, visitOnGrid } from './browser-grid.ts';
-import { type BrowserPlace, type BrowserRequest, lastLine, STARTING } from './browser-protocol.ts';
+import { ASKING, type BrowserPlace, type BrowserRequest, lastLine, STARTING } from './browser-protocol.ts';
 import { keepScreenshots } from './browser-screenshots.ts';
 import { type BrowserSpec, browserSpec } from './browser-spec.ts';
 import { ownTrouble } from './failure.ts';
@@ -205,5 +205,5 @@ function noAnswer({ kind, stderr }: Ended, what: string, blame: Blame): ProbeOut
     return blameUs('internal', `the browser's driver ended (${what}): ${complaint}`.slice(0, 500));
   }
   const error = `the deadline passed: ${what}`;
-  return what === STARTING ? blame('timeout', error) : { reason: 'timeout', fields: {}, error };
+  return what === STARTING || what === ASKING ? blame('timeout', error) : { reason: 'timeout', fields: {}, error };
 }
