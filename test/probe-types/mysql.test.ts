@@ -351,6 +351,8 @@ describe('definition', () => {
     'table t',
     'values row(1)',
     'show status',
+    "select count(*) from t where info like '%get_lock(%'",
+    'select load_file, is_free_lock(name) from t',
   ])('%s only reads', (statement) => expect(isReading(statement)).toBe(true));
 
   test.each([
@@ -367,6 +369,11 @@ describe('definition', () => {
     'call p()',
     'flush tables',
     'lock tables t read',
+    "select get_lock('deploy', 60)",
+    "select 1 from t where GET_LOCK /* now */ ('deploy', 60)",
+    "select release_lock('deploy')",
+    'select release_all_locks()',
+    "select load_file('/etc/passwd')",
     'explain analyze select 1',
     '-- select',
     '',
