@@ -8,7 +8,7 @@ import { ipField, phaseFields, tlsField } from './network-fields.ts';
 import type { Seen } from './secure.ts';
 
 /** A larger body is not parsed: it would block every other probe for too long. */
-const MAX_JSON_BYTES = 2 ** 20;
+const MAX_JSON_BYTES = 8 * 2 ** 20;
 /** Text beyond this is not bound to `body`, unless `max_text` says more. */
 const MAX_TEXT_BYTES = 64 * 2 ** 10;
 const MAX_JSON_DEPTH = 64;
@@ -18,7 +18,7 @@ export const answerFields: FieldDeclarations = {
   status: { type: 'double', summary: 'Status code of the final answer' },
   headers: { type: 'map', summary: 'Response headers by lower-case name' },
   body: { type: 'string', summary: 'First 64 KiB of the decoded body, as UTF-8; `max_text` changes how much' },
-  json: { type: 'dyn', summary: 'The body as JSON; null when it is none, was cut, or is larger than 1 MiB' },
+  json: { type: 'dyn', summary: 'The body as JSON; null when it is none, was cut, or is larger than 8 MiB' },
   phases: phaseFields({
     resolve: 'Name resolution, over all redirects',
     connect: 'TCP connect, over all redirects',
