@@ -166,7 +166,7 @@ describe('a real grid', () => {
       expect(output).toMatchObject({
         ...GRID,
         reason: 'saturated',
-        error: blaming('all 1 slots for chrome are taken'),
+        error: blaming('all slots for chrome are taken'),
       });
       expect(await sessions()).toEqual([value.sessionId]);
     } finally {
