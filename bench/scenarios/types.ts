@@ -48,7 +48,7 @@ export const EXCHANGES: readonly Exchange[] = [
   { name: 'selenium-grid', library: 'node:http', spec: ({ api }) => ({ url: api }) },
   { name: 'supervisor', library: 'node:http', spec: ({ api }) => ({ url: api, program: 'worker' }) },
   { name: 'exec', library: 'node:child_process', spec: () => ({ argv: ['/bin/true'] }) },
-  { name: 'icmp', library: 'node:child_process', spec: () => ({ host: HOST }) },
+  { name: 'icmp', library: 'node:child_process', spec: () => ({ host: HOST, count: 1 }) },
   { name: 'process', library: 'node:fs', spec: () => ({ name: 'redis-server' }) },
   { name: 'docker', library: 'dockerode', spec: ({ dockerSocket: socket }) => ({ container: 'web', socket }) },
 ];
