@@ -42,7 +42,7 @@ export async function ask(question: Question, access: Access, exchange: Exchange
   } catch (error) {
     if (!(error instanceof ProbeFailure)) throw error;
     const cut = 'the answer over UDP was cut, and over TCP';
-    throw new ProbeFailure(error.reason, `${cut}: ${error.message}`, { cause: error });
+    throw error.withMessage(`${cut}: ${error.message}`);
   }
 }
 

@@ -19,6 +19,11 @@ export class ProbeFailure extends Error {
     this.reason = reason;
     this.unknown = options?.unknown;
   }
+
+  /** The same, told with where it happened. */
+  withMessage(message: string): ProbeFailure {
+    return new ProbeFailure(this.reason, message, { cause: this, ...(this.unknown && { unknown: this.unknown }) });
+  }
 }
 
 /** How a run ends with it. */

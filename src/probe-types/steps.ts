@@ -128,7 +128,7 @@ export async function runSteps<World>(
     } catch (error) {
       if (!(error instanceof ProbeFailure)) throw error;
       const message = `step ${index + 1} (${name}): ${memory.hide(error.message)}`;
-      throw new ProbeFailure(error.reason, message, { cause: error });
+      throw error.withMessage(message);
     } finally {
       onEnd?.({ number: index + 1, name, latencyMs: clock.monotonic() - startedAt });
     }

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { UsageError } from '../errors.ts';
 import type { OnDemandRequest, OnDemandRun } from '../ports.ts';
 import { hiding, redactAll } from '../redact.ts';
+import { shortened } from '../words.ts';
 import { TEXT } from './operations.ts';
 import type { PlainRoute, ServerParts } from './route.ts';
 
@@ -90,6 +91,5 @@ const MOST_CHARS = 1_000;
 
 /** On one line; redacted before it is cut, since of a secret that was cut the rest would be left. */
 function shown(value: unknown, show: Show): string {
-  const text = JSON.stringify(redactAll(value, show)) ?? String(value);
-  return text.length > MOST_CHARS ? `${text.slice(0, MOST_CHARS)}…` : text;
+  return shortened(JSON.stringify(redactAll(value, show)) ?? String(value), MOST_CHARS);
 }

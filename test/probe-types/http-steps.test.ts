@@ -354,6 +354,16 @@ describe('credentials', () => {
     expect(tokens.heard).toHaveLength(1);
   });
 
+  test('of OAuth that nobody gives say nothing of the target', async () => {
+    const tokens = await serve((_, response) => response.writeHead(503).end());
+    const target = await serve((_, response) => response.end('x'));
+    const oauth2 = { token_url: `${tokens.url}/token`, client_id: 'me', client_secret: PASSWORD };
+    expect(await ask(target.url, [{ url: '/a' }], { auth: { oauth2 } })).toMatchObject({
+      ...{ reason: 'http_status', unknown: 'witness_away', error: expect.stringContaining('no token from') },
+    });
+    expect(target.heard).toEqual([]);
+  });
+
   test('a client certificate is shown at home alone', async () => {
     const pair = await authority.issue('mutual', { names: 'IP:127.0.0.1', days: 30 });
     const peers: string[] = [];
